@@ -1,0 +1,164 @@
+package skipper
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Kind is what an operation does.
+type Kind string
+
+// The kinds of operations. Cancel is none: it marks the running operation.
+const (
+	KindInstall  Kind = "install"
+	KindUpgrade  Kind = "upgrade"
+	KindRollback Kind = "rollback"
+	KindScale    Kind = "scale"
+	KindDelete   Kind = "delete"
+)
+
+// State is the step an operation stands at, spelled as the states of Skipper's machine (skipper-core.md 4.2).
+type State string
+
+// The states. COMPENSATE is ours, the others are Skipper's.
+const (
+	StateInitial        State = "INITIAL"                            // at rest: the operation has ended
+	StateInstall        State = "INSTALL_INSTALL"                    // the applications are handed to the platform
+	StateUpgradeStart   State = "UPGRADE_START"                      // accepted, nothing done yet
+	StateUpgradeDeploy  State = "UPGRADE_DEPLOY_TARGET_APPS"         // the new applications are handed to the platform
+	StateUpgradeWait    State = "UPGRADE_WAIT_TARGET_APPS"           // until the next health check
+	StateUpgradeCheck   State = "UPGRADE_CHECK_TARGET_APPS"          // are the new applications healthy?
+	StateUpgradeSucceed State = "UPGRADE_DEPLOY_TARGET_APPS_SUCCEED" // they are
+	StateUpgradeFailed  State = "UPGRADE_DEPLOY_TARGET_APPS_FAILED"  // they could not be deployed, or not in time
+	StateUpgradeDelete  State = "UPGRADE_DELETE_SOURCE_APPS"         // the replaced applications are removed
+	StateUpgradeCancel  State = "UPGRADE_CANCEL"                     // the new applications are removed
+	StateDelete         State = "DELETE_DELETE"                      // all applications are removed
+	StateScale          State = "SCALE_SCALE"                        // instance counts are set
+	StateRollbackStart  State = "ROLLBACK_START"                     // becomes an upgrade or an install
+	StateCompensate     State = "COMPENSATE"                         // what a failed install left is removed
+)
+
+// Outcome says how an operation ended.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeRunning    Outcome = "running"
+	OutcomeSucceeded  Outcome = "succeeded"
+	OutcomeFailed     Outcome = "failed"
+	OutcomeCancelled  Outcome = "cancelled"
+	OutcomeRolledBack Outcome = "rolled_back" // the new version failed; the one before still runs
+)
+
+// Operation is one change of one release, walked step by step by whichever server holds its lease.
+type Operation struct {
+	ID            string          `json:"id"`
+	Kind          Kind            `json:"kind"`
+	ReleaseName   string          `json:"releaseName"`
+	SourceVersion int             `json:"sourceVersion"` // the version that stood; 0 at an install
+	TargetVersion int             `json:"targetVersion"` // the version that is made, scaled or deleted
+	State         State           `json:"state"`
+	Outcome       Outcome         `json:"outcome"`
+	Plan          Plan            `json:"plan"`
+	Deadline      time.Time       `json:"deadline"` // of the present state: when it comes, the state's exit is taken
+	Due           time.Time       `json:"due"`      // not worked on before
+	Cancel        bool            `json:"cancelRequested"`
+	Attempt       int             `json:"attempt"` // failed tries of the present state
+	Error         *OperationError `json:"error"`   // why it failed; nil while it did not
+	Created       time.Time       `json:"created"`
+	Updated       time.Time       `json:"updated"`
+	Ended         *time.Time      `json:"ended"`
+
+	LeaseOwner string    `json:"-"` // the server process that works on it; empty: none
+	LeaseUntil time.Time `json:"-"`
+	Token      int64     `json:"-"` // fencing token: grows with each lease, a write with an older one changes nothing
+}
+
+// Running says that the operation has not ended.
+func (o Operation) Running() bool { return o.Outcome == OutcomeRunning }
+
+// Plan is what was decided when the operation was accepted, before anything was touched.
+type Plan struct {
+	Account string   `json:"account"`        // platform account
+	Apps    []string `json:"apps,omitempty"` // upgrade: the applications that are replaced or added, in manifest order
+	Drop    []string `json:"drop,omitempty"` // upgrade: applications of the source that the target has no more
+	Timeout int64    `json:"timeout"`        // milliseconds the new applications have to become healthy
+	// Install says that a rollback works as an install, because the release is deleted.
+	Install bool               `json:"install,omitempty"`
+	Scale   []ScaleRequestItem `json:"scale,omitempty"`
+	// CutOff is when the new applications must be healthy; set when they were handed over.
+	CutOff *time.Time `json:"cutOff,omitempty"`
+	// HandedOver is when the new applications were handed to the platform.
+	HandedOver *time.Time `json:"handedOver,omitempty"`
+}
+
+// OperationError is an error as an operation keeps it.
+type OperationError struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+}
+
+// AsError gives the error again; nil for nil.
+func (e *OperationError) AsError() error {
+	if e == nil {
+		return nil
+	}
+	return &Error{Code: e.Code, Message: e.Message}
+}
+
+// OperationEvent is one step of an operation, as it was seen.
+type OperationEvent struct {
+	ID          int64     `json:"id"`
+	OperationID string    `json:"operationId"`
+	Time        time.Time `json:"time"`
+	From        State     `json:"from"`
+	Event       string    `json:"event"` // what the step came to, as DONE, FAILED or PENDING
+	To          State     `json:"to"`
+	Message     string    `json:"message"` // what was seen, for people
+}
+
+// Deployment is what was wanted and is known of one application on a platform. Its row is written before the platform
+// is asked for anything, and goes when nothing of it is left there. Wanted false in a row that no running operation
+// works on is an open compensation: it is retried until it is done.
+type Deployment struct {
+	Account        string          // platform account
+	DeploymentID   string          // unique in the account
+	ReleaseName    string          // of the version that made it
+	ReleaseVersion int             //
+	App            string          // metadata.name of the manifest
+	SpecHash       string          // what was asked for; see deployer.SpecHash
+	Wanted         bool            // false: it has to go
+	Handle         json.RawMessage // the deployer's own; nil until it gave one
+	Attempt        int             // failed tries to remove it
+	Due            time.Time       // Wanted false: not tried before
+	LastError      string          // of the last failed try; free of secrets
+	Created        time.Time
+	Updated        time.Time
+}
+
+// Advance is all that one step of an operation changes: written in one transaction, or not at all.
+type Advance struct {
+	Operation Operation // state, outcome, plan, deadline, due, attempt, error, ended as they are from now on
+	Event     *OperationEvent
+	Release   []ReleaseChange
+	// Unwant marks deployments as having to go, by deployment id in the operation's account.
+	Unwant []string
+	// Park gives the lease back: nothing is to be done before Due.
+	Park bool
+}
+
+// ReleaseChange changes one release version.
+type ReleaseChange struct {
+	Name    string
+	Version int
+	// Remove deletes the version; the other fields are ignored.
+	Remove bool
+	// Status, when not empty, replaces the status code and forgets the platform status.
+	Status StatusCode
+	// Description, when not empty, replaces the description.
+	Description string
+	// PlatformStatus, when not nil, replaces the platform status.
+	PlatformStatus *string
+	// Apps, when not nil, replaces the deployment ids.
+	Apps []AppDeployment
+}

@@ -1,0 +1,99 @@
+package skipper
+
+// UploadRequest brings a package into a local repository.
+type UploadRequest struct {
+	Name               *string `json:"name"`
+	RepoName           *string `json:"repoName"`
+	Version            *string `json:"version"`
+	Extension          *string `json:"extension"` // zip
+	PackageFileAsBytes []byte  `json:"packageFileAsBytes"`
+}
+
+// PackageIdentifier names a package; without a version the newest is meant. RepositoryName is ignored, as in Skipper.
+type PackageIdentifier struct {
+	RepositoryName string `json:"repositoryName"`
+	PackageName    string `json:"packageName"`
+	PackageVersion string `json:"packageVersion"`
+}
+
+// InstallRequest installs a package as a release.
+type InstallRequest struct {
+	PackageIdentifier *PackageIdentifier `json:"packageIdentifier"`
+	InstallProperties *InstallProperties `json:"installProperties"`
+}
+
+// InstallProperties name the release, the platform account and the values.
+type InstallProperties struct {
+	ReleaseName  string        `json:"releaseName"`
+	ConfigValues *ConfigValues `json:"configValues"`
+	PlatformName string        `json:"platformName"`
+}
+
+// UpgradeRequest makes a new version of a release.
+type UpgradeRequest struct {
+	PackageIdentifier *PackageIdentifier `json:"packageIdentifier"`
+	UpgradeProperties *UpgradeProperties `json:"upgradeProperties"`
+	Timeout           *int64             `json:"timeout"` // milliseconds; nil: the server's default
+	Force             bool               `json:"force"`
+	AppNames          []string           `json:"appNames"` // with Force: these applications are replaced even when equal
+}
+
+// UpgradeProperties name the release and the values.
+type UpgradeProperties struct {
+	ReleaseName  string        `json:"releaseName"`
+	ConfigValues *ConfigValues `json:"configValues"`
+}
+
+// RollbackRequest goes back to an earlier version; 0 means the one before.
+type RollbackRequest struct {
+	ReleaseName string `json:"releaseName"`
+	Version     *int   `json:"version"`
+	Timeout     *int64 `json:"timeout"` // milliseconds; nil: the server's default
+}
+
+// ScaleRequest sets instance counts of applications.
+type ScaleRequest struct {
+	Scale []ScaleRequestItem `json:"scale"`
+}
+
+// ScaleRequestItem sets the instance count of one application; Count is absolute.
+type ScaleRequestItem struct {
+	Name       string            `json:"name"`
+	Count      *int              `json:"count"`
+	Properties map[string]string `json:"properties"`
+}
+
+// CancelRequest asks to cancel what runs on a release.
+type CancelRequest struct {
+	ReleaseName string `json:"releaseName"`
+}
+
+// CancelResponse says whether there was something to cancel.
+type CancelResponse struct {
+	Accepted bool `json:"accepted"`
+}
+
+// LogInfo has the logs of applications by deployment id.
+type LogInfo struct {
+	Logs map[string]string `json:"logs"`
+}
+
+// PageRequest asks for a part of a list.
+type PageRequest struct {
+	Page int // from 0
+	Size int // above 0
+	Sort []Sort
+}
+
+// Sort orders a list by one property, named as in JSON, nested with a dot.
+type Sort struct {
+	Property   string
+	Descending bool
+	IgnoreCase bool
+}
+
+// Page is a part of a list and the length of the whole.
+type Page[T any] struct {
+	Items []T
+	Total int
+}
