@@ -38,7 +38,7 @@ type Request struct {
 	Properties map[string]string // for the application
 	Deployment map[string]string // for the deployer; never reaches the application
 	Resource   resource.Ref      // what runs
-	Count      int               // instances, 1 or more
+	Count      int               // instances, 0 or more
 	Indexed    bool
 }
 
@@ -75,9 +75,12 @@ type Deployer interface {
 	// Status answers for every handle: unknown, without instances, where the platform has nothing of it.
 	// A platform that cannot be asked is an error, never unknown.
 	Status(ctx context.Context, handles []Handle) (map[string]skipper.AppStatus, error)
-	// Scale sets the number of instances and gives the handle to store. save works as in Deploy.
-	Scale(ctx context.Context, h Handle, count int, properties map[string]string, save func(Handle) error) (Handle, error)
-	// Logs gives the end of the output of all instances, at most limit bytes of each stream, framed as Skipper does.
+	// Scale sets the number of instances, 0 or more, and gives the handle to store; its SpecHash stays. r is the request
+	// the deployment was made from, its count aside: new instances are as the old ones. save works as in Deploy.
+	// ErrNotFound when nothing of it is on the platform.
+	Scale(ctx context.Context, r Request, h Handle, count int, save func(Handle) error) (Handle, error)
+	// Logs gives the end of the output of all instances, at most limit bytes of each stream, framed as Skipper does:
+	// per instance "stderr:" and "stdout:" on lines of their own, each only before text. Nothing there: an empty text.
 	Logs(ctx context.Context, h Handle, limit int64) (string, error)
 	// Discover lists what carries our owner mark; zero fields of the filter match anything, Installation must be given.
 	Discover(ctx context.Context, filter Owner) ([]Found, error)

@@ -96,3 +96,10 @@ func MessageOf(err error) string {
 	}
 	return "internal error; the server's log has the details"
 }
+
+// ErrStale says that a write was refused because its fencing token is old: another server, or nobody, has the lease now.
+// Whoever meets it stops working on the operation at once.
+var ErrStale = errors.New("the lease on the operation is lost")
+
+// ErrChanged says that what a decision was based on has changed meanwhile: decide again.
+var ErrChanged = errors.New("it changed meanwhile")

@@ -84,7 +84,9 @@ type Plan struct {
 	Drop    []string `json:"drop,omitempty"` // upgrade: applications of the source that the target has no more
 	Timeout int64    `json:"timeout"`        // milliseconds the new applications have to become healthy
 	// Install says that a rollback works as an install, because the release is deleted.
-	Install bool               `json:"install,omitempty"`
+	Install bool `json:"install,omitempty"`
+	// Package, with a delete, names a package that goes with the release, in all its versions.
+	Package string             `json:"package,omitempty"`
 	Scale   []ScaleRequestItem `json:"scale,omitempty"`
 	// CutOff is when the new applications must be healthy; set when they were handed over.
 	CutOff *time.Time `json:"cutOff,omitempty"`

@@ -66,3 +66,12 @@ type Repository struct {
 	Description *string `json:"description"`
 	RepoOrder   *int    `json:"repoOrder"` // the higher number wins
 }
+
+// PackageUse is the newest version of a release that was made from a package and did not fail.
+type PackageUse struct {
+	PackageID    int64
+	RepositoryID int64 // of the package when the version was made; 0: none
+	Release      string
+	Version      int
+	Status       StatusCode
+}

@@ -1,0 +1,67 @@
+# make needs Go and git, nothing else; only race needs a C compiler.
+export CGO_ENABLED = 0
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 30s
+BENCHTIME ?= 1s
+SAMPLES = 1.0.0 1.1.0 1.2.0
+
+# Tools are kept in the user's cache, a folder for each version; golangci-lint brings gofumpt and goimports.
+GOLANGCI_LINT_VERSION = v2.15.0
+TOOLS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/skiff/tools
+GOLANGCI_LINT = $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+
+.DEFAULT_GOAL = help
+.PHONY: help build sample run demo test race lint fmt bench fuzz tools clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+build: ## build bin/skiff, one static binary
+	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/skiff ./cmd/skiff
+
+sample: ## build the sample application into bin/apps, in every version
+	@for v in $(SAMPLES); do \
+		go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$$v" -o bin/apps/hello-$$v ./testdata/apps/hello || exit 1; \
+	done
+	@echo "appBase: file://$(CURDIR)/bin/apps" > bin/apps/values.yml
+
+run: build ## build and start the server on 127.0.0.1:7577
+	bin/skiff server
+
+demo: build sample ## install, upgrade, roll back and delete a real application, on a server of its own
+	sh testdata/scripts/demo.sh
+
+test: ## run the tests; names what this machine lacks, whose tests are skipped
+	@command -v java >/dev/null || echo 'java is missing: tests that run a jar are skipped'
+	@[ -x "$$PG_BIN/postgres" ] || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+		echo 'postgres is missing: tests on PostgreSQL are skipped (install postgresql or set PG_BIN)'
+	go test ./...
+
+race: ## run the tests with the race detector (needs a C compiler)
+	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler: install gcc and libc6-dev'; exit 1; }
+	CGO_ENABLED=1 go test -race ./...
+
+lint: tools ## vet, lint and check the formatting
+	go vet ./...
+	$(GOLANGCI_LINT) run
+
+fmt: tools ## format the code
+	$(GOLANGCI_LINT) fmt
+
+bench: ## run the benchmarks (BENCHTIME=1s)
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+fuzz: ## fuzz each parser for a while (FUZZTIME=30s)
+	@grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do \
+		echo "$$file $${func#func }"; \
+		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
+	done
+
+tools: $(GOLANGCI_LINT) ## install the tools that lint needs into the user's cache
+
+$(GOLANGCI_LINT):
+	GOFLAGS= GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+clean: ## remove bin; the data of servers stays
+	rm -rf bin

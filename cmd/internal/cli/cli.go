@@ -1,0 +1,199 @@
+// Package cli is the command line: nouns and verbs over HTTP, one file per noun. It knows the server only through
+// pkg/client; what starts a server is handed in.
+//
+//	os.Exit(cli.Run(ctx, cli.Deps{In: os.Stdin, Out: os.Stdout, …}, os.Args[1:]))
+//
+// Standard output carries what was asked for, standard error carries progress and errors.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skiff-project/skiff/pkg/client"
+)
+
+const defaultURL = "http://127.0.0.1:7577"
+
+// Deps is all that the command line needs of the world around it.
+type Deps struct {
+	In       io.Reader
+	Out, Err io.Writer
+	IsTTY    bool // a person watches Err: progress is shown in place
+	Env      func(string) string
+	Version  string
+	Clock    func() time.Time
+	// Server starts a server and returns when ctx has ended and the server has stopped.
+	Server func(ctx context.Context, options ServerOptions) error
+
+	after func(time.Duration) <-chan time.Time // time.After but in tests
+}
+
+// cli is what all commands share.
+type cli struct {
+	Deps
+	url    string // --server
+	output string // --output
+}
+
+// Run carries out one command line and gives the exit code: see exitCode.
+func Run(ctx context.Context, d Deps, args []string) int {
+	root := New(d)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	report(d.Err, cmd, err)
+	return exitCode(err)
+}
+
+// New gives the tree of commands. It is made afresh for each line, because flags keep their values.
+func New(d Deps) *cobra.Command {
+	if d.after == nil {
+		d.after = time.After
+	}
+	c := &cli{Deps: d}
+	root := &cobra.Command{
+		Use:   "skiff",
+		Short: "Release packages of applications onto platforms, and keep them releasable",
+		Long:  long,
+		Example: "  skiff server\n  skiff package upload ./hello-1.0.0\n" +
+			"  skiff release install hello --package-name hello --wait",
+		Version: d.Version,
+		Args:    noSuchCommand,
+		RunE: func(*cobra.Command, []string) error {
+			return c.say(overview)
+		},
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if c.output != "table" && c.output != "json" {
+				return usagef("--output is %q: use table or json", c.output)
+			}
+			return nil
+		},
+		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(d.In)
+	root.SetOut(d.Out)
+	root.SetErr(d.Err)
+	root.SetVersionTemplate("skiff {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentFlags().StringVar(&c.url, "server", "",
+		"URL of the server, with or without /api (default: SKIFF_URL, then "+defaultURL+")")
+	root.PersistentFlags().StringVarP(&c.output, "output", "o", "table", "table or json")
+	root.AddCommand(newServer(c), newHealth(c), newPackage(c), newRelease(c), newPlatform(c), newVersion(c))
+	return root
+}
+
+const overview = `skiff releases packages of applications onto platforms, and keeps them releasable.
+
+To start with:
+  skiff server                                               run a server on this machine
+  skiff package upload ./hello-1.0.0                         give it a package
+  skiff release install hello --package-name hello --wait    run the package as a release
+
+'skiff --help' lists all commands.
+`
+
+const long = `skiff releases packages of applications onto platforms, and keeps them releasable.
+
+Exit codes:
+  0  done
+  1  failed, rolled back or cancelled
+  2  the command line is wrong
+  3  not found
+  4  conflict with the present state of things
+  5  it took longer than allowed
+  6  the server, or something it needs, is not reachable
+  7  refused: the request is invalid, too large, not supported or not permitted`
+
+// group gives a noun: a command that only holds others.
+func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Example: verbs[0].Example, Args: noSuchCommand, SuggestionsMinimumDistance: 2,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(verbs...)
+	return cmd
+}
+
+// noSuchCommand refuses arguments of a command that only holds others: they are misspelt commands.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	noun := cmd.CommandPath() + " "
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("there is no command %q; did you mean %q?", noun+args[0], noun+near[0])
+	}
+	return usagef("there is no command %q", noun+args[0])
+}
+
+// flagError leaves out what the parser of the value says: it speaks to programmers.
+func flagError(_ *cobra.Command, err error) error {
+	sentence, _, _ := strings.Cut(err.Error(), " flag: ")
+	return usagef("%s", sentence)
+}
+
+// atMost refuses more than n arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usagef("%q is one argument too many", args[n])
+		}
+		return nil
+	}
+}
+
+// asking makes the function of a command that speaks to the server.
+func (c *cli) asking(
+	f func(ctx context.Context, s *client.Client, args []string) error,
+) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		s, err := client.New(c.address())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return f(cmd.Context(), s, args)
+	}
+}
+
+func (c *cli) address() string {
+	if c.url != "" {
+		return c.url
+	}
+	if url := c.Env("SKIFF_URL"); url != "" {
+		return url
+	}
+	return defaultURL
+}
+
+// named gives a value that has to be given, by position or by a flag.
+func named(args []string, value, flag string) (string, error) {
+	name, err := optional(args, value, flag)
+	if err == nil && name == "" {
+		return "", usagef("--%s is missing; it may also be given without its name", flag)
+	}
+	return name, err
+}
+
+// optional gives a value that may be given by position or by a flag.
+func optional(args []string, value, flag string) (string, error) {
+	switch {
+	case len(args) == 0:
+		return value, nil
+	case value != "" && value != args[0]:
+		return "", usagef("--%s is %q, and %q was given too: give one of them", flag, value, args[0])
+	default:
+		return args[0], nil
+	}
+}
+
+func (c *cli) say(format string, args ...any) error {
+	_, err := fmt.Fprintf(c.Out, format, args...)
+	return err
+}

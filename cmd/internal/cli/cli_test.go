@@ -1,0 +1,349 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"github.com/skiff-project/skiff/pkg/skipper"
+)
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	deployed := info("DEPLOYED", "Install complete", appStatus("hello.hello-v1", "deployed"))
+	pair := info("DEPLOYED", "Install complete", appStatus("duo.left-v1", "deployed", "duo.right-v1", "failed"))
+	failed := info("FAILED", "Did not detect apps in replacing release as healthy after 6000 ms.",
+		`"[{\"deploymentId\":\"hello.hello-v2\",\"instances\":{},\"state\":\"unknown\"}]"`)
+	unknown := info("UNKNOWN", "Upgrade install underway", "null")
+	deleted := info("DELETED", "Delete complete", "null")
+	succeeded := operation("succeeded", "INITIAL", "")
+	running := func(state string) string { return operation("running", state, "") }
+	list := `{"_embedded": {"releases": [` +
+		release("duo", 1, "2.0.0", pair) + "," + release("hello", 2, "1.1.0", failed) + `]}}`
+	packages := `{"_embedded": {"packageMetadata": [
+		{"name": "hello", "version": "1.0.0", "description": "A small web server."},
+		{"name": "alpha", "version": "2.0.0"}, {"name": "hello", "version": "1.1.0"}]}}`
+	notFound := refused(404, "ReleaseNotFoundException", "Release with the name [nope] doesn't exist",
+		`,"releaseName":"nope"`)
+	tests := map[string]struct {
+		args    string
+		in      string
+		answers answers
+	}{
+		"overview":             {args: ""},
+		"help":                 {args: "--help"},
+		"group help":           {args: "release"},
+		"command help":         {args: "release upgrade --help"},
+		"version":              {args: "version"},
+		"version flag":         {args: "--version"},
+		"version json":         {args: "version -o json"},
+		"unknown command":      {args: "relaese list"},
+		"unknown verb":         {args: "release instal hello"},
+		"nothing alike":        {args: "frobnicate"},
+		"unknown flag":         {args: "release install --relese-name x"},
+		"bad output":           {args: "release list -o yaml"},
+		"too many":             {args: "release status hello 2"},
+		"named twice":          {args: "release status hello --release-name other"},
+		"no name":              {args: "release status"},
+		"no package name":      {args: "release install hello"},
+		"bad timeout":          {args: "release upgrade hello --package-name hello --timeout soon"},
+		"below 0":              {args: "release upgrade hello --package-name hello --timeout -1s"},
+		"apps, no force":       {args: "release upgrade hello --package-name hello --app-names a,b"},
+		"no such file":         {args: "release install hello --package-name hello --file testdata/nope.yml"},
+		"no such package file": {args: "package upload testdata/nope.zip"},
+		"bad url":              {args: "release list --server ftp://x"},
+		"bad port":             {args: "server --port 70000"},
+
+		"health": {args: "health", answers: answers{"GET /actuator/health/readiness": {`{"status":"UP"}`}}},
+		"not healthy": {
+			args:    "health",
+			answers: answers{"GET /actuator/health/readiness": {`!503{"status":"OUT_OF_SERVICE"}`}},
+		},
+
+		"platforms": {args: "platform list", answers: answers{"GET /api/deployers?size=1000&sort=name%2Casc": {
+			`{"_embedded": {"deployers": [{"name": "default", "type": "local", "description": "ShutdownTimeout = [30]"}]}}`,
+		}}},
+
+		"packages": {
+			args:    "package list",
+			answers: answers{"GET /api/packageMetadata?size=1000&sort=name%2Casc": {packages}},
+		},
+		"packages json": {
+			args:    "package list hel -o json",
+			answers: answers{"GET /api/packageMetadata/search/containing?name=hel": {packages}},
+		},
+		"no packages": {
+			args:    "package list --name x",
+			answers: answers{"GET /api/packageMetadata/search/containing?name=x": {`{"_embedded": {"packageMetadata": [ ]}}`}},
+		},
+		"package delete": {args: "package delete hello", answers: answers{"DELETE /api/package/hello": {""}}},
+		"package delete, in use": {args: "package delete --package-name hello",
+			answers: answers{"DELETE /api/package/hello": {
+				refused(409, "PackageDeleteException", "Can not delete Package Metadata [hello:1.0.0] in Repository [local]. "+
+					"Not all releases of this package have the status DELETED. Active Releases [hello]", ""),
+			}}},
+		"package delete, not there": {args: "package delete nope", answers: answers{"DELETE /api/package/nope": {
+			refused(409, "SkipperException", "Can not find a package named 'nope'", ""),
+		}}},
+
+		"list":           {args: "release list", answers: answers{"GET /api/release/list": {list}}},
+		"list part":      {args: "release list --release-name du", answers: answers{"GET /api/release/list/du": {list}}},
+		"list none":      {args: "release list", answers: answers{"GET /api/release/list": {`{ }`}}},
+		"list none json": {args: "release list -o json", answers: answers{"GET /api/release/list": {`{ }`}}},
+		"list json":      {args: "release list -o json", answers: answers{"GET /api/release/list": {list}}},
+		"status":         {args: "release status duo", answers: answers{"GET /api/release/status/duo": {pair}}},
+		"status of version": {
+			args:    "release status hello --release-version 2",
+			answers: answers{"GET /api/release/status/hello/2": {failed}},
+		},
+		"status of deleted": {args: "release status hello", answers: answers{"GET /api/release/status/hello": {deleted}}},
+		"status json": {
+			args:    "release status hello -o json",
+			answers: answers{"GET /api/release/status/hello": {deployed}},
+		},
+		"status not there": {args: "release status nope", answers: answers{"GET /api/release/status/nope": {notFound}}},
+		"history": {args: "release history hello", answers: answers{"GET /api/releases/search/history?name=hello": {
+			`{"_embedded": {"releases": [` + release("hello", 2, "1.1.0", failed) + "," +
+				release("hello", 1, "1.0.0", deployed) + "," + release("othello", 1, "9.0.0", deployed) + `]}}`,
+		}}},
+		"history not there": {args: "release history nope",
+			answers: answers{"GET /api/releases/search/history?name=nope": {
+				`{"_embedded": {"releases": [ ]}}`,
+			}}},
+		"manifest": {
+			args:    "release manifest hello",
+			answers: answers{"GET /api/release/manifest/hello": {`{"data": "\"a\": \"<b>\"\n"}`}},
+		},
+		"manifest json": {args: "release manifest hello --release-version 1 -o json", answers: answers{
+			"GET /api/release/manifest/hello/1": {`{"data": "\"a\": \"<b>\"\n"}`},
+		}},
+		"logs": {args: "release logs duo", answers: answers{"GET /api/release/logs/duo": {
+			`{"logs": {"duo.right-v1": "stderr:\nno\nstdout:\n", "duo.left-v1": "stdout:\nup 100%\n"}}`,
+		}}},
+		"logs none": {args: "release logs duo", answers: answers{"GET /api/release/logs/duo": {`{"logs": {}}`}}},
+
+		"install": {args: "release install hello --package-name hello", answers: answers{
+			"POST /api/package/install": {"!201" + release("hello", 1, "1.0.0", deployed)},
+		}},
+		"install with all": {
+			args: "release install --release-name hello --package-name hello --package-version 1.0.0 " +
+				"--platform-name far --file - -o json",
+			in: "a: \"b\"\n", answers: answers{"POST /api/package/install": {"!201" + release("hello", 1, "1.0.0", deployed)}},
+		},
+		"install, no such package": {args: "release install hello --package-name nope --package-version 9",
+			answers: answers{
+				"POST /api/package/install": {refused(409, "SkipperException", "Can not find package 'nope', version '9'", "")},
+			}},
+		"install, taken": {args: "release install hello --package-name hello", answers: answers{
+			"POST /api/package/install": {refused(409, "SkipperException",
+				"Release with the name [hello] already exists and it is not deleted.", "")},
+		}},
+		"install and wait": {args: "release install duo --package-name duo --wait", answers: answers{
+			"POST /api/package/install": {"!201" + release("duo", 1, "1.0.0", deployed)},
+			"GET /api/release/status/duo/1": {
+				info("DEPLOYED", "x", "null"),
+				info("DEPLOYED", "x", appStatus("duo.left-v1", "deploying", "duo.right-v1", "deploying")),
+				info("DEPLOYED", "x", appStatus("duo.left-v1", "deploying", "duo.right-v1", "deploying")),
+				"!503{}",
+				info("DEPLOYED", "x", appStatus("duo.left-v1", "deployed", "duo.right-v1", "deploying")),
+				info("DEPLOYED", "x", appStatus("duo.left-v1", "deployed", "duo.right-v1", "deployed")),
+			},
+		}},
+		"install and wait, fails": {args: "release install duo --package-name duo --wait", answers: answers{
+			"POST /api/package/install":     {"!201" + release("duo", 1, "1.0.0", deployed)},
+			"GET /api/release/status/duo/1": {info("DEPLOYED", "x", appStatus("duo.left-v1", "deploying")), pair},
+			"GET /api/release/logs/duo":     {`{"logs": {"duo.right-v1": "stdout:\nstarting\nno memory\n\n"}}`},
+		}},
+		"install and wait, too long": {args: "release install hello --package-name hello --wait --timeout 3s",
+			answers: answers{
+				"POST /api/package/install":       {"!201" + release("hello", 1, "1.0.0", deployed)},
+				"GET /api/release/status/hello/1": {info("DEPLOYED", "x", appStatus("hello.hello-v1", "deploying"))},
+			}},
+		"install and wait, deleted": {args: "release install hello --package-name hello --wait", answers: answers{
+			"POST /api/package/install":       {"!201" + release("hello", 1, "1.0.0", deployed)},
+			"GET /api/release/status/hello/1": {deleted},
+		}},
+
+		"upgrade": {
+			args: "release upgrade hello --package-name hello --package-version 1.1.0 --timeout 90s " +
+				"--force --app-names a,b --file -",
+			in: "a: b\n", answers: answers{"POST /api/release/upgrade": {"!201" + release("hello", 2, "1.1.0", unknown)}},
+		},
+		"upgrade, not deployed": {args: "release upgrade hello --package-name hello", answers: answers{
+			"POST /api/release/upgrade": {
+				"!201" + release("hello", 2, "1.1.0", info("FAILED", "Could not deploy app.", "null")),
+			},
+		}},
+		"upgrade, no difference": {args: "release upgrade hello --package-name hello", answers: answers{
+			"POST /api/release/upgrade": {refused(409, "ReleaseUpgradeException",
+				"Package to upgrade has no difference than existing deployed/deleted package. Not upgrading.", "")},
+		}},
+		"upgrade, busy": {args: "release upgrade hello --package-name hello", answers: answers{
+			"POST /api/release/upgrade": {refused(409, "SkipperException", "Statemachine is not in state ready to do UPGRADE",
+				`,"_links":{"operation":{"href":"{{base}}/api/operations/op-6"}}`)},
+		}},
+		"upgrade and wait": {args: "release upgrade hello --package-name hello --wait -o json", answers: answers{
+			"POST /api/release/upgrade": {"!201" + release("hello", 2, "1.1.0", unknown)},
+			"GET /api/operations/op-7": {
+				running("UPGRADE_DEPLOY_TARGET_APPS"), running("UPGRADE_WAIT_TARGET_APPS"),
+				running("UPGRADE_CHECK_TARGET_APPS"), running("UPGRADE_WAIT_TARGET_APPS"),
+				running("UPGRADE_DELETE_SOURCE_APPS"), succeeded,
+			},
+			"GET /api/release/status/hello/2": {info("DEPLOYED", "Upgrade complete", appStatus("hello.hello-v2", "deployed"))},
+		}},
+		"upgrade and wait, rolled back": {args: "release upgrade hello --package-name hello --wait", answers: answers{
+			"POST /api/release/upgrade":       {"!201" + release("hello", 2, "1.2.0", unknown)},
+			"GET /api/operations/op-7":        {running("UPGRADE_WAIT_TARGET_APPS"), operation("rolled_back", "INITIAL", "")},
+			"GET /api/release/status/hello/2": {failed},
+		}},
+		"upgrade and wait, cancelled": {args: "release upgrade hello --package-name hello --wait", answers: answers{
+			"POST /api/release/upgrade":       {"!201" + release("hello", 2, "1.2.0", unknown)},
+			"GET /api/operations/op-7":        {running("UPGRADE_CANCEL"), operation("cancelled", "INITIAL", "")},
+			"GET /api/release/status/hello/2": {info("FAILED", "Cancelled after 1200 ms.", "null")},
+		}},
+		"upgrade and wait, fails": {args: "release upgrade hello --package-name hello --wait", answers: answers{
+			"POST /api/release/upgrade": {"!201" + release("hello", 2, "1.2.0", unknown)},
+			"GET /api/operations/op-7": {
+				running("UPGRADE_START"), operation("failed", "INITIAL", "no space left on the platform"),
+			},
+		}},
+		"upgrade and wait, too long": {args: "release upgrade hello --package-name hello --wait", answers: answers{
+			"POST /api/release/upgrade": {"!201" + release("hello", 2, "1.2.0", unknown)},
+			"GET /api/operations/op-7":  {running("COMPENSATE")},
+		}},
+		"upgrade and wait, no operation": {args: "release upgrade hello --package-name hello --wait", answers: answers{
+			"POST /api/release/upgrade": {
+				"!201" + strings.ReplaceAll(release("hello", 2, "1.1.0", unknown), "operation", "other"),
+			},
+		}},
+		"rollback": {args: "release rollback hello", answers: answers{
+			"POST /api/release/rollback": {"!201" + release("hello", 3, "1.0.0", unknown)},
+		}},
+		"rollback and wait": {args: "release rollback hello --release-version 1 --wait --timeout 1500ms",
+			answers: answers{
+				"POST /api/release/rollback":      {"!201" + release("hello", 3, "1.0.0", unknown)},
+				"GET /api/operations/op-7":        {succeeded},
+				"GET /api/release/status/hello/3": {info("DEPLOYED", "Rollback complete", "null")},
+			}},
+		"cancel": {
+			args:    "release cancel hello",
+			answers: answers{"POST /api/release/cancel": {`{"accepted":true}`}},
+		},
+		"cancel, not accepted": {
+			args:    "release cancel hello",
+			answers: answers{"POST /api/release/cancel": {`{"accepted":false}`}},
+		},
+		"delete": {args: "release delete hello", answers: answers{
+			"DELETE /api/release/hello": {release("hello", 2, "1.1.0", deleted)},
+		}},
+		"delete with package, slow": {args: "release delete hello --delete-package", answers: answers{
+			"DELETE /api/release/hello/package": {release("hello", 2, "1.1.0", deployed)},
+			"GET /api/operations/op-7":          {running("DELETE_DELETE"), running("DELETE_DELETE"), succeeded},
+			"GET /api/release/status/hello/2":   {deleted},
+		}},
+		"server error": {
+			args:    "release list",
+			answers: answers{"GET /api/release/list": {`!500{"message":"internal error"}`}},
+		},
+		"invalid at server": {
+			args:    "release delete a",
+			answers: answers{"DELETE /api/release/a": {refused(400, "SkipperException", "two\nlines", "")}},
+		},
+		"no server at all": {args: "release list --server http://127.0.0.1:1/api"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, test.answers)
+			b.deps.In = strings.NewReader(test.in)
+			args := strings.Fields(test.args)
+			code := b.run(t.Context(), args...)
+			golden(t, b.transcript(args, code))
+		})
+	}
+}
+
+func TestExitCode_OfEachCode(t *testing.T) {
+	t.Parallel()
+	want := map[skipper.Code]int{
+		skipper.CodeInvalid: 7, skipper.CodeNotFound: 3, skipper.CodeReleaseNotFound: 3, skipper.CodeConflict: 4,
+		skipper.CodeBusy: 4, skipper.CodePackageDelete: 4, skipper.CodeReleaseUpgrade: 4, skipper.CodeUnsupported: 7,
+		skipper.CodeUnauthorized: 7, skipper.CodeForbidden: 7, skipper.CodeTooLarge: 7, skipper.CodeUnavailable: 6,
+		skipper.CodeTimeout: 5, skipper.CodeCancelled: 1, skipper.CodeInternal: 1,
+	}
+	got := map[skipper.Code]int{}
+	for _, code := range skipper.Codes() {
+		got[code] = exitCode(fmt.Errorf("wrapped: %w", skipper.Errorf(code, "m")))
+	}
+	require.Empty(t, cmp.Diff(want, got))
+	require.Equal(t, 0, exitCode(nil))
+	require.Equal(t, 1, exitCode(errors.New("any other")))
+	require.Equal(t, 2, exitCode(fmt.Errorf("wrapped: %w", usagef("m"))))
+	require.Equal(t, 1, exitCode(failuref("m: %w", skipper.Errorf(skipper.CodeTimeout, "m"))))
+}
+
+func TestCommands_ExplainThemselves(t *testing.T) {
+	t.Parallel()
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		require.NotEmpty(t, cmd.Example, cmd.CommandPath())
+		require.NotEmpty(t, cmd.Short, cmd.CommandPath())
+		require.Contains(t, cmd.Example, cmd.CommandPath(), "an example uses the command")
+		require.NotNil(t, cmd.Args, cmd.CommandPath())
+		for _, verb := range cmd.Commands() {
+			walk(verb)
+		}
+	}
+	walk(New(Deps{}))
+}
+
+func TestServer_TellsWhatWasGiven(t *testing.T) {
+	t.Parallel()
+	port, address := 7577, "0.0.0.0"
+	tests := map[string]struct {
+		args []string
+		want ServerOptions
+	}{
+		"nothing":             {[]string{"server"}, ServerOptions{}},
+		"a default, as given": {[]string{"server", "--port", "7577"}, ServerOptions{Port: &port}},
+		"others": {
+			[]string{"server", "--address", "0.0.0.0", "--data-dir", "0.0.0.0", "--config", "f.yml"},
+			ServerOptions{Address: &address, DataDir: &address, Config: "f.yml"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, nil)
+			var got ServerOptions
+			b.deps.Server = func(_ context.Context, o ServerOptions) error { got = o; return nil }
+			require.Equal(t, 0, b.run(t.Context(), test.args...))
+			require.Empty(t, cmp.Diff(test.want, got))
+		})
+	}
+	t.Run("its error is reported", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, nil)
+		b.deps.Server = func(context.Context, ServerOptions) error {
+			return skipper.Errorf(skipper.CodeConflict, "port is taken")
+		}
+		require.Equal(t, 4, b.run(t.Context(), "server"))
+		require.Equal(t, "error: port is taken\n", b.err.String())
+	})
+}
+
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	c := &cli{Deps: Deps{Env: func(string) string { return "" }}}
+	require.Equal(t, "http://127.0.0.1:7577", c.address())
+	c.Env = func(name string) string { return "env:" + name }
+	require.Equal(t, "env:SKIFF_URL", c.address())
+	c.url = "flag"
+	require.Equal(t, "flag", c.address())
+}

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/skiff-project/skiff/pkg/skipper"
+)
+
+func TestWait_EndsAtOnceWhenCancelled(t *testing.T) {
+	t.Parallel()
+	deploying := info("DEPLOYED", "x", appStatus("hello.hello-v1", "deploying"))
+	b := setup(t, answers{
+		"POST /api/package/install":       {"!201" + release("hello", 1, "1.0.0", deploying)},
+		"GET /api/release/status/hello/1": {deploying},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	b.deps.after = func(time.Duration) <-chan time.Time { cancel(); return nil } // never comes: only the context ends it
+	require.Equal(t, 1, b.run(ctx, "release", "install", "hello", "--package-name", "hello", "--wait"))
+	require.Empty(t, b.out.String())
+	require.Equal(t, "  0s  install of hello: hello.hello-v1 is deploying\n"+
+		"error: stopped waiting; the install of hello goes on at the server: 'skiff release status hello' shows how it is\n",
+		b.err.String())
+}
+
+func TestProgress_InPlaceOnATerminal(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := progress{out: &out, inPlace: true}
+	p.show("a", 0)
+	p.show("a", 1400*time.Millisecond)
+	p.show("b", 70*time.Second)
+	p.end()
+	require.Equal(t, "  0s  a\r\x1b[K  1s  a\n1m10s  b\n", out.String())
+
+	out.Reset()
+	(&progress{out: &out, inPlace: true}).end()
+	require.Empty(t, out.String(), "nothing was shown, nothing is to be ended")
+}
+
+func TestDoing_KnowsEachState(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[skipper.State]string{
+		skipper.StateInitial: "it begins", skipper.StateUpgradeStart: "it begins", skipper.StateRollbackStart: "it begins",
+		skipper.StateInstall:        "applications are handed to the platform",
+		skipper.StateUpgradeSucceed: "the replaced applications are removed",
+		skipper.StateUpgradeFailed:  "the new applications are removed",
+	} {
+		require.Equal(t, want, doing(state), state)
+	}
+}

@@ -1,0 +1,38 @@
+// Command skiff is the release manager: its server, and the command line that talks to one.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/skiff-project/skiff/cmd/internal/app"
+	"github.com/skiff-project/skiff/cmd/internal/cli"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	deps := cli.Deps{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Version: version, Clock: time.Now,
+		IsTTY: terminal(os.Stderr),
+		Server: func(ctx context.Context, o cli.ServerOptions) error {
+			return app.Run(ctx, app.Options{
+				Version: version, Config: o.Config, Port: o.Port, Address: o.Address, DataDir: o.DataDir,
+				Environ: os.Environ(), Out: os.Stdout, Err: os.Stderr, Clock: time.Now,
+			})
+		},
+	}
+	code := cli.Run(ctx, deps, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,153 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/skiff-project/skiff/pkg/hal"
+	"github.com/skiff-project/skiff/pkg/skipper"
+)
+
+// accepted is the answer to a command.
+type accepted struct {
+	skipper.Release
+	Links hal.Links `json:"_links"`
+}
+
+// command sends a command and gives the release and the URL of the operation that carries it out; that is empty when
+// the server names none.
+func (c *Client) command(ctx context.Context, method, href string, in any) (skipper.Release, string, error) {
+	var answer accepted
+	if err := c.do(ctx, method, href, in, &answer); err != nil {
+		return skipper.Release{}, "", err
+	}
+	operation, _ := answer.Links.Get("operation")
+	return answer.Release, operation.Href, nil
+}
+
+// Install installs a package as a release; it returns when the platform accepted the applications, not when they are
+// healthy. CodeConflict when the name is taken.
+func (c *Client) Install(ctx context.Context, request skipper.InstallRequest) (skipper.Release, string, error) {
+	href, err := c.follow(ctx, nil, "package", "install")
+	if err != nil {
+		return skipper.Release{}, "", err
+	}
+	return c.command(ctx, http.MethodPost, href, request)
+}
+
+// Upgrade makes a new version of a release; it returns when the new applications were handed to the platform.
+// CodeReleaseUpgrade when nothing would change.
+func (c *Client) Upgrade(ctx context.Context, request skipper.UpgradeRequest) (skipper.Release, string, error) {
+	href, err := c.follow(ctx, nil, "release", "upgrade")
+	if err != nil {
+		return skipper.Release{}, "", err
+	}
+	return c.command(ctx, http.MethodPost, href, request)
+}
+
+// Rollback makes a new version of a release from an earlier one; it returns as Upgrade does. Skipper's link of that
+// name leads to a form without a time limit, so the documented path is taken.
+func (c *Client) Rollback(ctx context.Context, request skipper.RollbackRequest) (skipper.Release, string, error) {
+	href, err := c.follow(ctx, nil, "release")
+	if err != nil {
+		return skipper.Release{}, "", err
+	}
+	return c.command(ctx, http.MethodPost, href+"/rollback", request)
+}
+
+// Scale sets instance counts of applications of a release.
+func (c *Client) Scale(
+	ctx context.Context, name string, request skipper.ScaleRequest,
+) (skipper.Release, string, error) {
+	href, err := c.below(ctx, "release", "scale/name", "/scale/{name}", variables{"name": name})
+	if err != nil {
+		return skipper.Release{}, "", err
+	}
+	return c.command(ctx, http.MethodPost, href, request)
+}
+
+// Delete removes the applications of a release, and with withPackage its package too.
+func (c *Client) Delete(ctx context.Context, name string, withPackage bool) (skipper.Release, string, error) {
+	rel, path := "delete/name", "/{name}"
+	if withPackage {
+		rel, path = "delete/name/package", "/{name}/package"
+	}
+	href, err := c.below(ctx, "release", rel, path, variables{"name": name})
+	if err != nil {
+		return skipper.Release{}, "", err
+	}
+	return c.command(ctx, http.MethodDelete, href, nil)
+}
+
+// Cancel asks to end what runs on a release; false when there is nothing that can be cancelled.
+func (c *Client) Cancel(ctx context.Context, name string) (bool, error) {
+	href, err := c.below(ctx, "release", "cancel", "/cancel", nil)
+	if err != nil {
+		return false, err
+	}
+	var answer skipper.CancelResponse
+	err = c.do(ctx, http.MethodPost, href, skipper.CancelRequest{ReleaseName: name}, &answer)
+	return answer.Accepted, err
+}
+
+// Status gives the live status of a version of a release; version 0 means the newest.
+func (c *Client) Status(ctx context.Context, name string, version int) (skipper.Info, error) {
+	var info skipper.Info
+	href, err := c.versioned(ctx, "status/name", "status/name/version", name, version)
+	if err != nil {
+		return info, err
+	}
+	err = c.do(ctx, http.MethodGet, href, nil, &info)
+	return info, err
+}
+
+// Manifest gives the manifest of a version of a release; version 0 means the newest.
+func (c *Client) Manifest(ctx context.Context, name string, version int) (skipper.Manifest, error) {
+	var manifest skipper.Manifest
+	href, err := c.versioned(ctx, "manifest", "manifest/name/version", name, version)
+	if err != nil {
+		return manifest, err
+	}
+	err = c.do(ctx, http.MethodGet, href, nil, &manifest)
+	return manifest, err
+}
+
+// Logs gives the logs of the newest version of a release by deployment id.
+func (c *Client) Logs(ctx context.Context, name string) (skipper.LogInfo, error) {
+	var logs skipper.LogInfo
+	href, err := c.follow(ctx, variables{"name": name}, "release", "logs/name")
+	if err != nil {
+		return logs, err
+	}
+	err = c.do(ctx, http.MethodGet, href, nil, &logs)
+	return logs, err
+}
+
+// Listed gives the versions that are deployed or failed of the releases with a part in their name; all for "".
+func (c *Client) Listed(ctx context.Context, part string) ([]skipper.Release, error) {
+	rel := "list/name"
+	if part == "" {
+		rel = "list"
+	}
+	href, err := c.follow(ctx, variables{"name": part}, "release", rel)
+	if err != nil {
+		return nil, err
+	}
+	found, _, err := list[skipper.Release](ctx, c, href, "releases")
+	return found, err
+}
+
+// History gives all versions of the releases with a part in their name, by name, newest first.
+func (c *Client) History(ctx context.Context, part string) ([]skipper.Release, error) {
+	values := variables{"name": part}
+	href, err := c.follow(ctx, values, "release", "history")
+	if errors.Is(err, errNoLink) { // Skipper's own way there is longer
+		href, err = c.follow(ctx, values, "releases", "search", "findByNameIgnoreCaseContainingOrderByNameAscVersionDesc")
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, _, err := list[skipper.Release](ctx, c, href, "releases")
+	return found, err
+}

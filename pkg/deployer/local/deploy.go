@@ -1,0 +1,194 @@
+package local
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/skiff-project/skiff/pkg/deployer"
+)
+
+// Deploy starts the instances of a request that were never started. One that has run and ended is not started again:
+// its state is failed.
+func (d *Deployer) Deploy(ctx context.Context, r deployer.Request, previous *deployer.Handle,
+	save func(deployer.Handle) error,
+) (deployer.Handle, error) {
+	if err := d.Validate(ctx, r); err != nil {
+		return deployer.Handle{}, err
+	}
+	id, err := d.ID(r)
+	if err != nil {
+		return deployer.Handle{}, err
+	}
+	h := deployer.Handle{ID: id, SpecHash: deployer.SpecHash(r)}
+	if previous != nil {
+		h.Data = previous.Data
+	}
+	table := sync.OnceValues(processes)
+	rec, err := d.load(h, table)
+	if err != nil {
+		return h, err
+	}
+	if err := d.here(id, rec); err != nil {
+		return h, err
+	}
+	if rec, err = d.intended(ctx, r, h, rec, table); err != nil {
+		return h, err
+	}
+	return d.complete(ctx, r, h, rec, save)
+}
+
+// intended is the record of all that a request asks for, with what of it runs.
+func (d *Deployer) intended(ctx context.Context, r deployer.Request, h deployer.Handle, rec *record,
+	table func() ([]process, error),
+) (*record, error) {
+	if rec == nil {
+		s, err := d.settings(r)
+		if err != nil {
+			return nil, err
+		}
+		// A try that was ended before it could note its ports may have left some.
+		if err := d.Ports.ReleasePorts(ctx, d.host, d.portOwner(h.ID)); err != nil {
+			return nil, deployer.Errorf(deployer.ErrUnavailable, "release ports: %w", err)
+		}
+		rec = d.newRecord(h.ID, h.SpecHash, s)
+		rec.grow(r.Count)
+		return rec, nil
+	}
+	if rec.Hash != h.SpecHash {
+		return nil, exists(h.ID)
+	}
+	if rec.partial {
+		rec.grow(r.Count)
+		return rec, d.keepPorts(ctx, h.ID, rec)
+	}
+	return rec, d.adopt(h.ID, rec, table)
+}
+
+func exists(id string) error {
+	return deployer.Errorf(deployer.ErrExists, "App with deploymentId [%s] is already deployed with another specification", id)
+}
+
+// keepPorts leases the ports that running instances have already.
+func (d *Deployer) keepPorts(ctx context.Context, id string, rec *record) error {
+	for _, i := range rec.Instances {
+		if i.Port < 1 {
+			continue
+		}
+		if _, err := d.Ports.ReservePort(ctx, d.host, i.Port, d.portOwner(id)); err != nil {
+			return deployer.Errorf(deployer.ErrUnavailable, "lease port %d: %w", i.Port, err)
+		}
+	}
+	return nil
+}
+
+// adopt finds the processes of instances that were started by a server which had no time to note them.
+func (d *Deployer) adopt(id string, rec *record, table func() ([]process, error)) error {
+	idle := rec.idle()
+	if len(idle) == 0 {
+		return nil
+	}
+	all, err := table()
+	if err != nil {
+		return err
+	}
+	for _, i := range idle {
+		at := slices.IndexFunc(all, func(p process) bool {
+			return p.leads() && d.ours(p.mark, id) && p.mark.index == i.Index
+		})
+		if at < 0 {
+			continue
+		}
+		if all[at].mark.hash != rec.Hash {
+			return exists(id)
+		}
+		*i = d.instanceOf(all[at])
+	}
+	return nil
+}
+
+// complete starts what was not started: ports first, then the handle is saved, then the processes.
+func (d *Deployer) complete(ctx context.Context, r deployer.Request, h deployer.Handle, rec *record,
+	save func(deployer.Handle) error,
+) (deployer.Handle, error) {
+	if len(rec.idle()) > 0 {
+		p, err := d.plan(ctx, h.ID, r)
+		if err != nil {
+			return h, err
+		}
+		if err := d.givePorts(ctx, p, rec); err != nil {
+			return h, err
+		}
+		if err := ctx.Err(); err != nil {
+			return h, deployer.Errorf(deployer.ErrUnavailable, "deploy %s: %w", h.ID, err)
+		}
+		if err := save(rec.handle(h)); err != nil {
+			return h, err
+		}
+		h = rec.handle(h)
+		if err := d.note(h); err != nil {
+			return h, err
+		}
+		for _, i := range rec.idle() {
+			d.start(p, rec, i)
+		}
+	}
+	h = rec.handle(h)
+	return h, d.note(h)
+}
+
+// Scale starts further instances, or stops those of the highest indexes.
+func (d *Deployer) Scale(ctx context.Context, r deployer.Request, h deployer.Handle, count int,
+	save func(deployer.Handle) error,
+) (deployer.Handle, error) {
+	r.Count = count
+	if err := d.Validate(ctx, r); err != nil {
+		return h, err
+	}
+	table := sync.OnceValues(processes)
+	rec, err := d.load(h, table)
+	if err != nil {
+		return h, err
+	}
+	if err := d.here(h.ID, rec); err != nil {
+		return h, err
+	}
+	if rec == nil || !d.noted(h.ID) {
+		return h, deployer.Errorf(deployer.ErrNotFound, "App with deploymentId [%s] is not deployed", h.ID)
+	}
+	if err := d.adopt(h.ID, rec, table); err != nil {
+		return h, err
+	}
+	if err := d.shrink(ctx, h.ID, rec, count); err != nil {
+		return h, err
+	}
+	rec.grow(count)
+	return d.complete(ctx, r, h, rec, save)
+}
+
+// shrink stops the instances from an index on. Their ports stay with the deployment, for when it grows again.
+func (d *Deployer) shrink(ctx context.Context, id string, rec *record, count int) error {
+	if count >= len(rec.Instances) {
+		return nil
+	}
+	gone := rec.Instances[count:]
+	if err := d.stop(ctx, id, count, gone, rec.grace()); err != nil {
+		return err
+	}
+	for _, i := range gone {
+		if i.Port > 0 {
+			rec.Spare = append(rec.Spare, i.Port)
+		}
+	}
+	rec.Instances = rec.Instances[:count]
+	return nil
+}
+
+func (r *record) grace() time.Duration {
+	seconds := r.ShutdownTimeout
+	if seconds < 1 {
+		seconds = defaultShutdownTimeout
+	}
+	return time.Duration(seconds) * time.Second
+}

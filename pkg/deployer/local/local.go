@@ -1,0 +1,190 @@
+// Package local runs applications as processes of this machine: jars with java, any other executable file as it is.
+//
+// Processes outlive the server. Each carries an owner mark in its environment and is known by boot, process id and
+// start time, so a later server finds it again, whatever the one before had time to note. Linux only: elsewhere New
+// answers ErrUnsupported. The package knows nothing of the store; port leases come through Ports.
+//
+//	d, err := local.New(local.Config{Account: "default", Installation: id, DataDir: dir, Ports: store, …})
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/skiff-project/skiff/pkg/deployer"
+	"github.com/skiff-project/skiff/pkg/resource"
+)
+
+// Ports leases ports, so that two deployments never choose the same one.
+type Ports interface {
+	// ReservePort says whether the port of the host is the owner's now; true also when it was before.
+	ReservePort(ctx context.Context, host string, port int, owner string) (bool, error)
+	// ReleasePorts gives back all ports of an owner.
+	ReleasePorts(ctx context.Context, host, owner string) error
+}
+
+// Resolver finds the file of a resource.
+type Resolver interface {
+	// File gives the path of a file on this machine.
+	File(ctx context.Context, ref resource.Ref) (string, error)
+}
+
+// Config is what a deployer needs. Everything is required but Environ.
+type Config struct {
+	Account      string // name of the platform account
+	Installation string // marks of another installation are not ours
+	Settings     Settings
+	DataDir      string // keeps what is known of deployments across restarts of the machine
+	Ports        Ports
+	Resolver     Resolver
+	Clock        func() time.Time
+	Logger       *slog.Logger
+	Environ      []string // the server's environment, of which applications inherit a part
+}
+
+// Deployer runs applications as local processes.
+type Deployer struct {
+	Config
+
+	host     string // id of this machine among the servers of the installation
+	boot     string // id of this run of the machine
+	ownHost  func() string
+	http     *http.Client
+	mu       sync.Mutex
+	children map[string]*child    // processes we are the parent of, by nonce
+	started  map[string]bool      // nonces whose startup probe has passed
+	deadline map[string]time.Time // ends of grace periods that have begun
+}
+
+var (
+	_ deployer.Deployer = (*Deployer)(nil)
+	_ deployer.Actuator = (*Deployer)(nil)
+)
+
+// New makes a deployer; it starts nothing. ErrUnsupported on systems other than Linux.
+func New(c Config) (*Deployer, error) {
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	host, err := hostID(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	return &Deployer{
+		Config: c, host: host, boot: boot, ownHost: sync.OnceValue(ownAddress),
+		http: &http.Client{
+			Timeout: probeTimeout, Transport: &http.Transport{DisableKeepAlives: true},
+		},
+		children: map[string]*child{}, started: map[string]bool{}, deadline: map[string]time.Time{},
+	}, nil
+}
+
+// hostID is drawn once per data folder: names of hosts change, and two servers on one store must not take each other's
+// processes for dead ones of their own.
+func hostID(dataDir string) (string, error) {
+	file := filepath.Join(dataDir, "local", "host")
+	known, err := os.ReadFile(file)
+	if err == nil && len(known) > 0 {
+		return strings.TrimSpace(string(known)), nil
+	}
+	id := strings.ToLower(rand.Text())
+	if err := writeFile(file, []byte(id+"\n")); err != nil {
+		return "", fmt.Errorf("note the id of this machine: %w", err)
+	}
+	return id, nil
+}
+
+// ownAddress is the IPv4 address that the machine's own name stands for, as in the reference, or the loopback one.
+func ownAddress() string {
+	const loopback = "127.0.0.1"
+	name, err := os.Hostname()
+	if err != nil {
+		return loopback
+	}
+	addresses, err := net.LookupIP(name)
+	if err != nil {
+		return loopback
+	}
+	for _, a := range addresses {
+		if v4 := a.To4(); v4 != nil {
+			return v4.String()
+		}
+	}
+	return loopback
+}
+
+// Type is local.
+func (d *Deployer) Type() string { return "local" }
+
+// Describe shows the settings that matter most, in Skipper's words.
+func (d *Deployer) Describe() string {
+	s := d.Settings
+	java := ""
+	if s.JavaOpts != "" {
+		java = fmt.Sprintf("JavaOpts = [%s], ", s.JavaOpts)
+	}
+	return fmt.Sprintf(
+		"%sShutdownTimeout = [%d], EnvVarsToInherit = [%s], JavaCmd = [%s], WorkingDirectoriesRoot = [%s], DeleteFilesOnExit = [%t]",
+		java, s.ShutdownTimeout, strings.Join(s.EnvVarsToInherit, ","), s.JavaCmd, s.WorkingDirectoriesRoot, s.DeleteFilesOnExit)
+}
+
+// ID is group.name. ErrInvalid when a part is missing or it gets longer than 255 bytes.
+func (d *Deployer) ID(r deployer.Request) (string, error) {
+	id := r.Group + "." + r.Name
+	switch {
+	case r.Group == "" || r.Name == "":
+		return "", deployer.Errorf(deployer.ErrInvalid, "a deployment needs a group and a name, found %q", id)
+	case len(id) > 255:
+		return "", deployer.Errorf(deployer.ErrInvalid, "deployment id %q is longer than 255 bytes; use a shorter release name", id)
+	}
+	return id, nil
+}
+
+// Ping says whether working directories can be made.
+func (d *Deployer) Ping(context.Context) error {
+	probe, err := os.MkdirTemp(d.Settings.WorkingDirectoriesRoot, "skiff-ping-")
+	if err == nil {
+		err = os.Remove(probe)
+	}
+	if err != nil {
+		return deployer.Errorf(deployer.ErrUnavailable, "working-directories-root cannot be used: %w", err)
+	}
+	return nil
+}
+
+// Close lets go of idle connections; applications keep running.
+func (d *Deployer) Close(context.Context) error {
+	d.http.CloseIdleConnections()
+	return nil
+}
+
+// portOwner is the owner of a deployment's port leases.
+func (d *Deployer) portOwner(id string) string { return d.Account + "/" + id }
+
+// here refuses what another machine runs: only the server there can tell and change it.
+func (d *Deployer) here(id string, rec *record) error {
+	if rec == nil || rec.Host == d.host || rec.Boot == d.boot {
+		return nil
+	}
+	return deployer.Errorf(deployer.ErrUnavailable,
+		"%s runs on another machine, or this one has lost its data folder; start the server there", id)
+}
+
+// join makes one error of a kind of many problems.
+func join(problems []error) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return deployer.Errorf(deployer.ErrInvalid, "%w", errors.Join(problems...))
+}

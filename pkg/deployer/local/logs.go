@@ -1,0 +1,62 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/skiff-project/skiff/pkg/deployer"
+)
+
+// Logs joins the log files of all instances.
+func (d *Deployer) Logs(_ context.Context, h deployer.Handle, limit int64) (string, error) {
+	rec, err := d.load(h, sync.OnceValues(processes))
+	if err == nil {
+		err = d.here(h.ID, rec)
+	}
+	if err != nil || rec == nil || rec.InheritLogging {
+		return "", err
+	}
+	var out strings.Builder
+	for _, i := range rec.Instances {
+		for _, stream := range []string{"stderr", "stdout"} {
+			text, err := tail(rec.log(stream, i), limit)
+			if err != nil {
+				return "", deployer.Errorf(deployer.ErrUnavailable, "read the log of %s: %w", h.ID, err)
+			}
+			if strings.TrimSpace(text) != "" {
+				out.WriteString(stream + ":\n" + text)
+			}
+		}
+	}
+	return out.String(), nil
+}
+
+// tail is the end of a file, from the first whole line of the last limit bytes on; a file that is not there is empty.
+func tail(path string, limit int64) (string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	} else if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	from := max(info.Size()-limit, 0)
+	text, err := io.ReadAll(io.NewSectionReader(f, from, limit))
+	if err != nil {
+		return "", err
+	}
+	if _, rest, cut := bytes.Cut(text, []byte("\n")); cut && from > 0 {
+		text = rest
+	}
+	return string(text), nil
+}

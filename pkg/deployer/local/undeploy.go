@@ -1,0 +1,153 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/skiff-project/skiff/pkg/deployer"
+)
+
+// Undeploy stops all processes of a deployment, whoever started them, and returns when they are gone: SIGTERM, the
+// shutdown timeout, then SIGKILL. ErrUnavailable when ctx ends before; called again, it goes on where it was.
+func (d *Deployer) Undeploy(ctx context.Context, _ deployer.Owner, h deployer.Handle) error {
+	rec, err := d.load(h, sync.OnceValues(processes))
+	if err != nil {
+		return err
+	}
+	if err := d.here(h.ID, rec); err != nil {
+		return err
+	}
+	if rec == nil {
+		rec = d.newRecord(h.ID, "", d.Settings)
+	}
+	if err := d.stop(ctx, h.ID, 0, rec.Instances, rec.grace()); err != nil {
+		return err
+	}
+	if err := d.Ports.ReleasePorts(ctx, d.host, d.portOwner(h.ID)); err != nil {
+		return deployer.Errorf(deployer.ErrUnavailable, "release the ports of %s: %w", h.ID, err)
+	}
+	if err := rec.removeFiles(); err != nil {
+		return deployer.Errorf(deployer.ErrUnavailable, "remove the logs of %s: %w", h.ID, err)
+	}
+	if err := os.Remove(d.file(h.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return deployer.Errorf(deployer.ErrUnavailable, "forget %s: %w", h.ID, err)
+	}
+	return nil
+}
+
+const (
+	firstPoll   = 5 * time.Millisecond
+	longestPoll = 200 * time.Millisecond
+	killTimeout = 10 * time.Second // a process that SIGKILL does not end hangs in the kernel
+)
+
+// stop ends the instances from an index on: every process with their mark, and every process in their sessions.
+// The end of the grace period is remembered, so that calls with little time each still come to SIGKILL.
+func (d *Deployer) stop(ctx context.Context, id string, from int, leaders []instance, grace time.Duration) error {
+	key := id
+	for _, i := range leaders {
+		key += " " + i.Nonce
+	}
+	deadline := d.graceUntil(key, grace)
+	for {
+		left, err := d.members(id, from, leaders)
+		if err != nil {
+			return err
+		}
+		if len(left) == 0 {
+			d.forget(key, leaders)
+			return nil
+		}
+		force := !d.Clock().Before(deadline)
+		if d.Clock().After(deadline.Add(killTimeout)) {
+			d.forget(key, nil)
+			return deployer.Errorf(deployer.ErrUnavailable, "process %d of %s does not end, though killed", left[0].pid, id)
+		}
+		signal(left, force)
+		if err := d.await(ctx, left, deadline, force); err != nil {
+			return deployer.Errorf(deployer.ErrUnavailable, "stop %s: %d processes are still ending: %w", id, len(left), err)
+		}
+	}
+}
+
+func (d *Deployer) graceUntil(key string, grace time.Duration) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, begun := d.deadline[key]; !begun {
+		d.deadline[key] = d.Clock().Add(grace)
+	}
+	return d.deadline[key]
+}
+
+func (d *Deployer) forget(key string, gone []instance) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.deadline, key)
+	for _, i := range gone {
+		delete(d.children, i.Nonce)
+		delete(d.started, i.Nonce)
+	}
+}
+
+// members lists the live processes of the instances from an index on. The table is read anew each time: between two
+// signals a process id may have passed to somebody else.
+func (d *Deployer) members(id string, from int, leaders []instance) ([]process, error) {
+	all, err := processes()
+	if err != nil {
+		return nil, err
+	}
+	known := map[int]instance{}
+	for _, i := range leaders {
+		if i.PID > 0 && i.Boot == d.boot {
+			known[i.PID] = i
+		}
+	}
+	sessions := map[int]bool{}
+	for _, p := range all {
+		if i, ok := known[p.pid]; ok && i.Start == p.start {
+			sessions[p.session] = true
+		}
+	}
+	var found []process
+	for _, p := range all {
+		if sessions[p.session] || (d.ours(p.mark, id) && p.mark.index >= from) {
+			found = append(found, p)
+		}
+	}
+	return found, nil
+}
+
+func signal(members []process, force bool) {
+	signalled := map[int]bool{}
+	for _, p := range members {
+		if !signalled[p.group] {
+			signalled[p.group] = true
+			signalGroup(p.group, force)
+		}
+	}
+}
+
+// await waits until the processes have ended, or until it is time for the next signal.
+func (d *Deployer) await(ctx context.Context, members []process, deadline time.Time, force bool) error {
+	for pause := firstPoll; ; pause = min(2*pause, longestPoll) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w", context.Cause(ctx))
+		case <-time.After(pause):
+		}
+		ended := true
+		for _, m := range members {
+			if p, ok := live(m.pid); ok && p.start == m.start {
+				ended = false
+			}
+		}
+		if ended || (force && pause == longestPoll) || (!force && !d.Clock().Before(deadline)) {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/skiff-project/skiff/pkg/skipper"
+)
+
+// acceptedEvent is the first event of every operation.
+const acceptedEvent = "accepted"
+
+// Accept begins an operation: in one transaction it writes the operation under the id given by the caller, its first
+// event and, unless nil, the release version it makes. It refuses with CodeBusy while another operation runs on the
+// release, with CodeConflict wrapping skipper.ErrChanged when the newest version of the release is not latest (0:
+// none), and with CodeNotFound when the package of the release is gone.
+func (s *Store) Accept(
+	ctx context.Context, op skipper.Operation, release *skipper.Release, latest int,
+) (skipper.Operation, skipper.Release, error) {
+	accepted, made, err := s.accept(ctx, op, release, latest)
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		// Another command for the release won the race. What it left tells which answer is due.
+		accepted, made, err = s.accept(ctx, op, release, latest)
+	}
+	return accepted, made, s.fail(err, "accept operation %q", op.ID)
+}
+
+func (s *Store) accept(
+	ctx context.Context, op skipper.Operation, release *skipper.Release, latest int,
+) (skipper.Operation, skipper.Release, error) {
+	row := s.newOperation(op)
+	var made releaseRow
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		if err := refuseBusy(ctx, tx, op); err != nil {
+			return err
+		}
+		// The operation first: its unique index makes others wait, so that what is checked below stays true.
+		if err := gorm.G[operationRow](tx).Create(ctx, &row); err != nil {
+			return err
+		}
+		if err := checkLatest(ctx, tx, op.ReleaseName, latest); err != nil {
+			return err
+		}
+		if release != nil {
+			made = newReleaseRow(*release)
+			made.ID = 0
+			if err := insertRelease(ctx, tx, &made); err != nil {
+				return err
+			}
+		}
+		return insertEvent(ctx, tx, row.ID, skipper.OperationEvent{
+			Time: moment(row.Created), From: skipper.StateInitial, Event: acceptedEvent, To: op.State,
+		})
+	})
+	if release == nil {
+		return row.domain(), skipper.Release{}, err
+	}
+	return row.domain(), made.domain(), err
+}
+
+// newOperation is an operation that nobody works on yet.
+func (s *Store) newOperation(op skipper.Operation) operationRow {
+	row := newOperationRow(op)
+	if row.Created == 0 {
+		row.Created = micros(s.now())
+	}
+	row.Updated = row.Created
+	row.Outcome, row.Ended = skipper.OutcomeRunning, nil
+	row.LeaseOwner, row.LeaseUntil, row.Token = "", 0, 0
+	return row
+}
+
+func refuseBusy(ctx context.Context, tx *gorm.DB, op skipper.Operation) error {
+	running, err := gorm.G[operationRow](tx).Where("release_name = ? AND outcome = 'running'", op.ReleaseName).Take(ctx)
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return skipper.Busy(strings.ToUpper(string(op.Kind)), running.ID)
+}
+
+func checkLatest(ctx context.Context, tx *gorm.DB, name string, latest int) error {
+	var newest int
+	err := gorm.G[releaseRow](tx).Select("COALESCE(MAX(version), 0)").Where("name = ?", name).Scan(ctx, &newest)
+	if err == nil && newest != latest {
+		return skipper.Errorf(skipper.CodeConflict, "release %q stands at version %d and not at %d: %w",
+			name, newest, latest, skipper.ErrChanged)
+	}
+	return err
+}
+
+// insertRelease holds the package meanwhile: it cannot be deleted without its release being seen.
+func insertRelease(ctx context.Context, tx *gorm.DB, row *releaseRow) error {
+	_, err := gorm.G[packageRow](tx, forShare()).Select("id").Where("id = ?", row.PackageID).Take(ctx)
+	if err != nil {
+		return instead(err, noPackage(row.PackageID))
+	}
+	return gorm.G[releaseRow](tx).Create(ctx, row)
+}
+
+func insertEvent(ctx context.Context, tx *gorm.DB, operationID string, event skipper.OperationEvent) error {
+	row := newEventRow(event)
+	row.ID, row.OperationID = 0, operationID
+	return gorm.G[eventRow](tx).Create(ctx, &row)
+}
+
+// Operation gives the operation of an id; CodeNotFound.
+func (s *Store) Operation(ctx context.Context, id string) (skipper.Operation, error) {
+	row, err := gorm.G[operationRow](s.reader).Where("id = ?", id).Take(ctx)
+	missing := skipper.Errorf(skipper.CodeNotFound, "there is no operation with id %q", id)
+	return row.domain(), s.fail(instead(err, missing), "load operation %q", id)
+}
+
+// RunningOperation gives the operation that runs on a release; nil when none does.
+func (s *Store) RunningOperation(ctx context.Context, releaseName string) (*skipper.Operation, error) {
+	running, err := s.RunningOperations(ctx, []string{releaseName})
+	op, found := running[releaseName]
+	if !found {
+		return nil, err
+	}
+	return &op, nil
+}
+
+// RunningOperations gives the operations that run on some releases, by release name.
+func (s *Store) RunningOperations(ctx context.Context, releaseNames []string) (map[string]skipper.Operation, error) {
+	rows, err := gorm.G[operationRow](s.reader).
+		Where("release_name IN ? AND outcome = 'running'", releaseNames).Find(ctx)
+	running := make(map[string]skipper.Operation, len(rows))
+	for _, r := range rows {
+		running[r.ReleaseName] = r.domain()
+	}
+	return running, s.fail(err, "load running operations")
+}
+
+// Operations lists the operations of a release, or of all when the name is empty: the newest first unless sorted.
+func (s *Store) Operations(
+	ctx context.Context, releaseName string, request skipper.PageRequest,
+) (skipper.Page[skipper.Operation], error) {
+	matching := gorm.G[operationRow](s.reader).Scopes()
+	if releaseName != "" {
+		matching = matching.Where("release_name = ?", releaseName)
+	}
+	page, err := list(ctx, matching, request, operationColumns(), "created DESC, id DESC")
+	return page, s.fail(err, "list operations")
+}
+
+// OperationEvents gives the events of an operation after one of them (0: all), in their order.
+func (s *Store) OperationEvents(ctx context.Context, id string, afterEventID int64) ([]skipper.OperationEvent, error) {
+	rows, err := gorm.G[eventRow](s.reader).Where("operation_id = ? AND id > ?", id, afterEventID).Order("id").Find(ctx)
+	return each(rows), s.fail(err, "load the events of operation %q", id)
+}
+
+// RequestCancel marks the operation that runs on a release as to be cancelled and makes it due now, if it is in one of
+// the states; it gives the operation, or nil when there was none.
+func (s *Store) RequestCancel(
+	ctx context.Context, releaseName string, states []skipper.State,
+) (*skipper.Operation, error) {
+	var cancelled *skipper.Operation
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		row, err := gorm.G[operationRow](tx, forUpdate()).
+			Where("release_name = ? AND outcome = 'running' AND state IN ?", releaseName, states).Take(ctx)
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		row.CancelRequested, row.Due, row.Updated = true, micros(s.now()), micros(s.now())
+		op := row.domain()
+		cancelled = &op
+		return ignore(update[operationRow](tx,
+			map[string]any{"cancel_requested": true, "due": row.Due, "updated": row.Updated}, "id = ?", row.ID))
+	})
+	if err != nil {
+		return nil, s.fail(err, "cancel what runs on release %q", releaseName)
+	}
+	return cancelled, nil
+}
+
+// Advance writes all that one step of an operation changes, or nothing: skipper.ErrStale when the token is not the
+// operation's or the operation has ended, CodeReleaseNotFound when a release version that changes is not there.
+// A cancel that was requested while the step ran stays requested, and the operation is due at once then.
+func (s *Store) Advance(ctx context.Context, token int64, a skipper.Advance) error {
+	op := a.Operation
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		if err := s.writeStep(tx, token, a); err != nil {
+			return err
+		}
+		for _, change := range a.Release {
+			if err := changeRelease(ctx, tx, change); err != nil {
+				return err
+			}
+		}
+		if err := s.unwant(tx, op.Plan.Account, a.Unwant); err != nil {
+			return err
+		}
+		if a.Event == nil {
+			return nil
+		}
+		event := *a.Event
+		if event.Time.IsZero() {
+			event.Time = s.now()
+		}
+		return insertEvent(ctx, tx, op.ID, event)
+	})
+	return s.fail(err, "advance operation %q", op.ID)
+}
+
+// writeStep writes the operation's own row.
+func (s *Store) writeStep(tx *gorm.DB, token int64, a skipper.Advance) error {
+	row := newOperationRow(a.Operation)
+	row.Updated = micros(s.now())
+	columns := []string{"state", "outcome", "plan", "deadline", "due", "attempt", "error", "ended", "updated"}
+	if a.Park || !a.Operation.Running() {
+		row.LeaseOwner, row.LeaseUntil = "", 0
+		columns = append(columns, "lease_owner", "lease_until")
+	}
+	done := tx.Select(columns).Where("id = ? AND token = ? AND outcome = 'running'", row.ID, token).Updates(&row)
+	if done.Error != nil {
+		return done.Error
+	}
+	if done.RowsAffected == 0 {
+		return stale(row.ID)
+	}
+	if a.Operation.Cancel { // the step knew
+		return nil
+	}
+	return ignore(update[operationRow](tx, map[string]any{"due": row.Updated},
+		"id = ? AND cancel_requested AND due > ?", row.ID, row.Updated))
+}
+
+func changeRelease(ctx context.Context, tx *gorm.DB, c skipper.ReleaseChange) error {
+	const version = "name = ? AND version = ?"
+	if c.Remove {
+		return ignore(gorm.G[releaseRow](tx).Where(version, c.Name, c.Version).Delete(ctx))
+	}
+	set, err := changedColumns(c)
+	if err != nil {
+		return err
+	}
+	found, err := update[releaseRow](tx, set, version, c.Name, c.Version)
+	if err == nil && found == 0 {
+		return skipper.ReleaseNotFound(c.Name, c.Version)
+	}
+	return err
+}
+
+func (s *Store) unwant(tx *gorm.DB, account string, deploymentIDs []string) error {
+	if len(deploymentIDs) == 0 {
+		return nil
+	}
+	now := micros(s.now())
+	return ignore(update[deploymentRow](tx, map[string]any{"wanted": false, "due": now, "updated": now},
+		"account = ? AND deployment_id IN ?", account, deploymentIDs))
+}

@@ -1,0 +1,295 @@
+package repositorytest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/skiff-project/skiff/pkg/skipper"
+	"github.com/skiff-project/skiff/repository"
+)
+
+const crowd = 20
+
+func concurrencyTests() map[string]func(t *testing.T, b *bundle) {
+	return map[string]func(t *testing.T, b *bundle){
+		"Concurrent_AcceptsOfOneReleaseHaveOneWinner":     testConcurrentAccepts,
+		"Concurrent_AcceptAndDeletePackages":              testConcurrentAcceptAndDelete,
+		"Concurrent_LeasesNeverShareAnOperation":          testConcurrentLeases,
+		"Concurrent_ClaimsNeverShareACompensation":        testConcurrentClaims,
+		"Concurrent_WritersOfDifferentReleasesAllSucceed": testConcurrentWriters,
+		"Concurrent_AdvanceAndTakeOver":                   testConcurrentTakeOver,
+		"Concurrent_EnsureRepositoryAndReservePort":       testConcurrentInserts,
+		"Concurrent_PackageFilesAreSharedSafely":          testConcurrentBlobs,
+	}
+}
+
+// together runs fn by a crowd at the same moment, on both servers, and gives the errors in the order of the crowd.
+func together(servers [2]*repository.Store, fn func(i int, s *repository.Store) error) []error {
+	start := make(chan struct{})
+	errs := make([]error, crowd)
+	var done sync.WaitGroup
+	for i := range crowd {
+		done.Go(func() {
+			<-start
+			errs[i] = fn(i, servers[i%2])
+		})
+	}
+	close(start)
+	done.Wait()
+	return errs
+}
+
+func testConcurrentAccepts(t *testing.T, b *bundle) {
+	p := b.addPackage(t, "log", "1.0.0", nil)
+	errs := together(b.servers(t), func(i int, s *repository.Store) error {
+		release := b.release("log", 1, p)
+		op := b.operation(skipper.KindInstall, "log", 1)
+		op.ID = fmt.Sprintf("op-%d", i)
+		_, _, err := s.Accept(t.Context(), op, &release, 0)
+		return err
+	})
+	running, err := b.RunningOperation(t.Context(), "log")
+	require.NoError(t, err)
+	require.NotNil(t, running)
+	won := 0
+	for i, err := range errs {
+		if err == nil {
+			won++
+			require.Equal(t, fmt.Sprintf("op-%d", i), running.ID)
+			continue
+		}
+		requireEqual(t, skipper.Busy("INSTALL", running.ID), err)
+	}
+	require.Equal(t, 1, won)
+}
+
+func testConcurrentAcceptAndDelete(t *testing.T, b *bundle) {
+	servers := b.servers(t)
+	inUse := errors.New("in use")
+	for round := range 10 {
+		name := fmt.Sprintf("log-%d", round)
+		p := b.addPackage(t, name, "1.0.0", []byte("zip"))
+		errs := together(servers, func(i int, s *repository.Store) error {
+			if i > 1 {
+				return nil
+			}
+			if i == 0 {
+				release := b.release(name, 1, p)
+				_, _, err := s.Accept(t.Context(), b.operation(skipper.KindInstall, name, 1), &release, 0)
+				return err
+			}
+			return s.DeletePackages(t.Context(), name, func(_ []skipper.PackageMetadata, uses []skipper.PackageUse) error {
+				if len(uses) > 0 {
+					return inUse
+				}
+				return nil
+			})
+		})
+		if errs[0] == nil {
+			require.Equal(t, inUse, errs[1])
+			continue
+		}
+		requireCode(t, skipper.CodeNotFound, errs[0])
+		require.NoError(t, errs[1])
+	}
+}
+
+func testConcurrentLeases(t *testing.T, b *bundle) {
+	p := b.addPackage(t, "log", "1.0.0", nil)
+	for i := range 2 * crowd {
+		b.accept(t, fmt.Sprintf("log-%d", i), 1, p)
+	}
+	now := b.clock.Now()
+	var mu sync.Mutex
+	taken := map[string]int{}
+	for _, err := range together(b.servers(t), func(i int, s *repository.Store) error {
+		ops, err := s.Lease(t.Context(), fmt.Sprintf("server-%d", i), now, now.Add(time.Minute), 3)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, op := range ops {
+			taken[op.ID]++
+		}
+		return err
+	}) {
+		require.NoError(t, err)
+	}
+	rest, err := b.Lease(t.Context(), "last", now, now.Add(time.Minute), 1000)
+	require.NoError(t, err)
+	for _, op := range rest {
+		taken[op.ID]++
+	}
+	require.Len(t, taken, 2*crowd)
+	for id, times := range taken {
+		require.Equal(t, 1, times, id)
+	}
+}
+
+func testConcurrentClaims(t *testing.T, b *bundle) {
+	op := b.leased(t, "log")
+	var ids []string
+	for i := range crowd {
+		ids = append(ids, fmt.Sprintf("log.%d-v1", i))
+		b.wantDeployment(t, op, ids[i])
+	}
+	require.NoError(t, b.Advance(t.Context(), op.Token, skipper.Advance{Operation: op, Unwant: ids}))
+	b.end(t, op)
+	now := b.clock.Now()
+	var mu sync.Mutex
+	taken := map[string]int{}
+	for _, err := range together(b.servers(t), func(_ int, s *repository.Store) error {
+		claimed, err := s.ClaimCompensations(t.Context(), now, now.Add(time.Minute), 2)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, d := range claimed {
+			taken[d.DeploymentID]++
+		}
+		return err
+	}) {
+		require.NoError(t, err)
+	}
+	for _, d := range b.claim(t, 1000) {
+		taken[d.DeploymentID]++
+	}
+	require.Len(t, taken, crowd)
+	for id, times := range taken {
+		require.Equal(t, 1, times, id)
+	}
+}
+
+func testConcurrentWriters(t *testing.T, b *bundle) {
+	p := b.addPackage(t, "log", "1.0.0", nil)
+	const versions = 5
+	for i, err := range together(b.servers(t), func(i int, s *repository.Store) error {
+		name := fmt.Sprintf("log-%d", i)
+		for version := 1; version <= versions; version++ {
+			release := b.release(name, version, p)
+			op, _, err := s.Accept(t.Context(), b.operation(skipper.KindInstall, name, version), &release, version-1)
+			if err != nil {
+				return err
+			}
+			op.Outcome, op.State = skipper.OutcomeSucceeded, skipper.StateInitial
+			if err := s.Advance(t.Context(), op.Token, skipper.Advance{
+				Operation: op, Event: &skipper.OperationEvent{Event: "DONE"},
+				Release: []skipper.ReleaseChange{{Name: name, Version: version, Status: skipper.StatusDeployed}},
+			}); err != nil {
+				return err
+			}
+			if _, err := s.LatestRelease(t.Context(), name, skipper.StatusDeployed); err != nil {
+				return err
+			}
+		}
+		return nil
+	}) {
+		require.NoError(t, err, "%d", i)
+	}
+	page, err := b.Releases(t.Context(), pageOf(0, 1))
+	require.NoError(t, err)
+	require.Equal(t, crowd*versions, page.Total)
+}
+
+// testConcurrentTakeOver lets the holder of a lease and one who takes it over write at the same time: whoever comes
+// second with the old token must have changed nothing.
+func testConcurrentTakeOver(t *testing.T, b *bundle) {
+	servers := b.servers(t)
+	for round := range 5 {
+		name := fmt.Sprintf("log-%d", round)
+		op := b.leased(t, name)
+		late := b.clock.advance(time.Hour)
+		errs := together(servers, func(i int, s *repository.Store) error {
+			if i == 0 {
+				return takeOver(t, s, late)
+			}
+			return s.Advance(t.Context(), op.Token, skipper.Advance{
+				Operation: op, Event: &skipper.OperationEvent{Event: fmt.Sprintf("step-%d", i)},
+			})
+		})
+		require.NoError(t, errs[0])
+		events, err := b.OperationEvents(t.Context(), op.ID, 0)
+		require.NoError(t, err)
+		written := 1 // accepted
+		for _, err := range errs[1:] {
+			if err == nil {
+				written++
+				continue
+			}
+			requireStale(t, err)
+		}
+		require.Len(t, events, written)
+		kept, err := b.Operation(t.Context(), op.ID)
+		require.NoError(t, err)
+		require.Equal(t, op.Token+1, kept.Token)
+		b.end(t, kept)
+	}
+}
+
+// takeOver leases the one operation that is due; again while another transaction holds its row.
+func takeOver(t *testing.T, s *repository.Store, now time.Time) error {
+	for {
+		ops, err := s.Lease(t.Context(), "server-2", now, now.Add(time.Hour), 1)
+		if err != nil || len(ops) == 1 {
+			return err
+		}
+	}
+}
+
+func testConcurrentInserts(t *testing.T, b *bundle) {
+	servers := b.servers(t)
+	var mu sync.Mutex
+	made, reserved := 0, 0
+	for _, err := range together(servers, func(i int, s *repository.Store) error {
+		_, was, err := s.EnsureRepository(t.Context(), skipper.Repository{Name: "local"})
+		if err != nil {
+			return err
+		}
+		mine, err := s.ReservePort(t.Context(), "host", 20000, fmt.Sprintf("owner-%d", i))
+		mu.Lock()
+		defer mu.Unlock()
+		if was {
+			made++
+		}
+		if mine {
+			reserved++
+		}
+		return err
+	}) {
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, made)
+	require.Equal(t, 1, reserved)
+}
+
+// testConcurrentBlobs adds and deletes packages that share their file: whoever is there has the file.
+func testConcurrentBlobs(t *testing.T, b *bundle) {
+	b.addPackage(t, "first", "1.0.0", nil)
+	for _, err := range together(b.servers(t), func(i int, s *repository.Store) error {
+		name := fmt.Sprintf("log-%d", i)
+		local, err := s.RepositoryByName(t.Context(), "local")
+		if err != nil {
+			return err
+		}
+		for range 5 {
+			p, err := s.AddPackage(t.Context(),
+				skipper.PackageMetadata{Name: name, Version: "1", RepositoryID: &local.ID}, []byte("shared"))
+			if err != nil {
+				return err
+			}
+			if err := s.SetPackageFile(t.Context(), p.ID, []byte("shared, too")); err != nil {
+				return err
+			}
+			if _, err := s.PackageFile(t.Context(), p.ID); err != nil {
+				return err
+			}
+			if err := s.DeletePackages(t.Context(), name, allow); err != nil {
+				return err
+			}
+		}
+		return nil
+	}) {
+		require.NoError(t, err)
+	}
+}

@@ -1,0 +1,162 @@
+package repositorytest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/skiff-project/skiff/pkg/skipper"
+)
+
+func operationTests() map[string]func(t *testing.T, b *bundle) {
+	return map[string]func(t *testing.T, b *bundle){
+		"Operation_NotThere": func(t *testing.T, b *bundle) {
+			_, err := b.Operation(t.Context(), "none")
+			requireCode(t, skipper.CodeNotFound, err)
+			events, err := b.OperationEvents(t.Context(), "none", 0)
+			require.NoError(t, err)
+			requireEqual(t, []skipper.OperationEvent{}, events)
+		},
+		"RunningOperation_IsNilWhenNoneRuns": func(t *testing.T, b *bundle) {
+			p := b.addPackage(t, "log", "1.0.0", nil)
+			none, err := b.RunningOperation(t.Context(), "log")
+			require.NoError(t, err)
+			require.Nil(t, none)
+			op, _ := b.accept(t, "log", 1, p)
+			running, err := b.RunningOperation(t.Context(), "log")
+			require.NoError(t, err)
+			requireEqual(t, &op, running)
+			b.end(t, op)
+			none, err = b.RunningOperation(t.Context(), "log")
+			require.NoError(t, err)
+			require.Nil(t, none)
+		},
+		"RunningOperations_ByReleaseName": func(t *testing.T, b *bundle) {
+			p := b.addPackage(t, "log", "1.0.0", nil)
+			one, _ := b.accept(t, "one", 1, p)
+			two, _ := b.accept(t, "two", 1, p)
+			b.released(t, "ended", 1, p, skipper.StatusDeployed)
+			b.accept(t, "not asked for", 1, p)
+			running, err := b.RunningOperations(t.Context(), []string{"one", "two", "ended", "none"})
+			require.NoError(t, err)
+			requireEqual(t, map[string]skipper.Operation{"one": one, "two": two}, running)
+			running, err = b.RunningOperations(t.Context(), nil)
+			require.NoError(t, err)
+			require.Empty(t, running)
+		},
+		"Operations_TheNewestFirst":     testOperationsList,
+		"OperationEvents_AfterOne":      testOperationEvents,
+		"RequestCancel_InSomeStates":    testRequestCancel,
+		"RequestCancel_DuringAStep":     testRequestCancelDuringAStep,
+		"RequestCancel_NothingToCancel": testRequestCancelNothing,
+	}
+}
+
+func testOperationsList(t *testing.T, b *bundle) {
+	p := b.addPackage(t, "log", "1.0.0", nil)
+	b.released(t, "log", 1, p, skipper.StatusDeployed)
+	b.clock.advance(time.Second)
+	b.released(t, "time", 1, p, skipper.StatusDeployed)
+	b.clock.advance(time.Second)
+	b.accept(t, "log", 2, p)
+	const log1, log2, time1 = "install-log-1", "install-log-2", "install-time-1"
+	for _, c := range []struct {
+		release string
+		request skipper.PageRequest
+		total   int
+		want    []string
+	}{
+		{"", pageOf(0, 20), 3, []string{log2, time1, log1}},
+		{"log", pageOf(0, 20), 2, []string{log2, log1}},
+		{"none", pageOf(0, 20), 0, []string{}},
+		{"", pageOf(1, 2), 3, []string{log1}},
+		{"", pageOf(0, 20, skipper.Sort{Property: "created"}), 3, []string{log1, time1, log2}},
+		{"log", pageOf(0, 1, skipper.Sort{Property: "targetVersion"}), 2, []string{log1}},
+		{"", pageOf(0, 20, skipper.Sort{Property: "ended"}), 3, []string{log1, time1, log2}},
+		{"", pageOf(0, 20, skipper.Sort{Property: "ended", Descending: true}), 3, []string{log2, time1, log1}},
+		{"", pageOf(0, 20, skipper.Sort{Property: "unknown"}), 3, []string{log2, time1, log1}},
+	} {
+		page, err := b.Operations(t.Context(), c.release, c.request)
+		require.NoError(t, err)
+		require.Equal(t, c.total, page.Total)
+		require.Equal(t, c.want, idsOf(page.Items), "%q %+v", c.release, c.request)
+	}
+}
+
+func testOperationEvents(t *testing.T, b *bundle) {
+	op := b.leased(t, "log")
+	for _, what := range []string{"PENDING", "DONE"} {
+		require.NoError(t, b.Advance(t.Context(), op.Token, skipper.Advance{Operation: op, Event: &skipper.OperationEvent{
+			ID: 4711, OperationID: "another", // not the caller's to say
+			Time: b.clock.Now(), From: op.State, Event: what, To: op.State, Message: "seen",
+		}}))
+	}
+	all, err := b.OperationEvents(t.Context(), op.ID, 0)
+	require.NoError(t, err)
+	require.Len(t, all, 3)
+	for i, what := range []string{"accepted", "PENDING", "DONE"} {
+		require.Equal(t, what, all[i].Event)
+		require.Equal(t, op.ID, all[i].OperationID)
+	}
+	require.Equal(t, skipper.OperationEvent{
+		ID: all[2].ID, OperationID: op.ID, Time: b.clock.Now(), From: op.State, Event: "DONE", To: op.State, Message: "seen",
+	}, all[2])
+	later, err := b.OperationEvents(t.Context(), op.ID, all[0].ID)
+	require.NoError(t, err)
+	requireEqual(t, all[1:], later)
+}
+
+func testRequestCancel(t *testing.T, b *bundle) {
+	op := b.leased(t, "log")
+	op.State, op.Due = skipper.StateUpgradeWait, b.clock.Now().Add(time.Hour)
+	require.NoError(t, b.Advance(t.Context(), op.Token, skipper.Advance{Operation: op, Park: true}))
+	now := b.clock.advance(time.Second)
+
+	got, err := b.RequestCancel(t.Context(), "log", []skipper.State{skipper.StateUpgradeStart})
+	require.NoError(t, err)
+	require.Nil(t, got)
+	got, err = b.RequestCancel(t.Context(), "log", []skipper.State{skipper.StateUpgradeWait, skipper.StateUpgradeStart})
+	require.NoError(t, err)
+	require.NotNil(t, got)
+	require.True(t, got.Cancel)
+	require.Equal(t, now, got.Due)
+	kept, err := b.Operation(t.Context(), op.ID)
+	require.NoError(t, err)
+	requireEqual(t, *got, kept)
+	leased, err := b.Lease(t.Context(), "server-2", now, now.Add(time.Minute), 1)
+	require.NoError(t, err)
+	require.Equal(t, []string{op.ID}, idsOf(leased))
+}
+
+func testRequestCancelDuringAStep(t *testing.T, b *bundle) {
+	op := b.leased(t, "log")
+	_, err := b.RequestCancel(t.Context(), "log", []skipper.State{skipper.StateInstall})
+	require.NoError(t, err)
+
+	op.State, op.Due = skipper.StateUpgradeWait, b.clock.Now().Add(time.Hour)
+	require.NoError(t, b.Advance(t.Context(), op.Token, skipper.Advance{Operation: op, Park: true}))
+	got, err := b.Operation(t.Context(), op.ID)
+	require.NoError(t, err)
+	require.True(t, got.Cancel, "a step that did not know does not undo it")
+	require.Equal(t, b.clock.Now(), got.Due, "nor delay it")
+
+	got.Due = b.clock.Now().Add(time.Minute)
+	require.NoError(t, b.Advance(t.Context(), op.Token, skipper.Advance{Operation: got, Park: true}))
+	later, err := b.Operation(t.Context(), op.ID)
+	require.NoError(t, err)
+	require.True(t, later.Cancel)
+	require.Equal(t, got.Due, later.Due, "a step that knew decides when it goes on")
+}
+
+func testRequestCancelNothing(t *testing.T, b *bundle) {
+	b.released(t, "log", 1, b.addPackage(t, "log", "1.0.0", nil), skipper.StatusDeployed)
+	for _, name := range []string{"log", "none"} {
+		got, err := b.RequestCancel(t.Context(), name, []skipper.State{skipper.StateInstall, skipper.StateInitial})
+		require.NoError(t, err)
+		require.Nil(t, got)
+	}
+	got, err := b.Operation(t.Context(), "install-log-1")
+	require.NoError(t, err)
+	require.False(t, got.Cancel)
+}

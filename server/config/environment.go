@@ -1,0 +1,142 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const prefix = "SKIFF_"
+
+// variables makes a map of os.Environ; empty variables are as good as not set.
+func variables(environ []string) map[string]string {
+	all := map[string]string{}
+	for _, line := range environ {
+		if name, value, _ := strings.Cut(line, "="); value != "" {
+			all[name] = value
+		}
+	}
+	return all
+}
+
+// readEnviron takes over the variables in Spring's spelling, or those that begin with SKIFF_.
+func (l *loader) readEnviron(spring bool) {
+	patterns := l.variablePatterns(spring)
+	seen := layer{}
+	for _, name := range slices.Sorted(maps.Keys(l.environ)) {
+		if strings.HasPrefix(name, prefix) == spring || l.foreign(name) {
+			continue
+		}
+		s, path, known := l.findVariable(patterns, name)
+		switch {
+		case known:
+			l.set(seen, s, path, l.environ[name], name)
+		case !spring:
+			l.problem("%s is no variable of skiff; did you mean %s?", name, l.nearestVariable(name))
+		case springVariable.MatchString(name):
+			l.ignored = append(l.ignored, name)
+		}
+	}
+}
+
+// foreign tells variables that are no configuration: those of the command line and of tests, the owner mark that
+// applications get, and what Kubernetes says about a service that happens to be named skiff or server.
+func (l *loader) foreign(name string) bool {
+	if name == "SKIFF_URL" || name == "SKIFF_TEST_REQUIRE" || name == "SKIFF_OWNER" {
+		return true
+	}
+	_, kubernetes := l.environ["KUBERNETES_SERVICE_HOST"]
+	return kubernetes && (serviceVariable.MatchString(name) || serviceURL.MatchString(l.environ[name]))
+}
+
+var (
+	serviceVariable = regexp.MustCompile(`_SERVICE_(HOST|PORT(_.*)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_.*)?$`)
+	serviceURL      = regexp.MustCompile(`^(tcp|udp|sctp)://`)
+	springVariable  = regexp.MustCompile(`^(SPRING_|MANAGEMENT_|LOGGING_|MAVEN_(LOCAL|REMOTE))`) // MAVEN_HOME is not
+)
+
+// variablePattern is a setting with the expression that its environment variable matches.
+type variablePattern struct {
+	setting
+
+	expression *regexp.Regexp
+}
+
+// variablePatterns writes the spellings as variables: dots are underscores, dashes are underscores or nothing.
+func (l *loader) variablePatterns(spring bool) []variablePattern {
+	var all []variablePattern
+	for _, s := range l.settings {
+		if s.spring == spring {
+			expression := variable(s, "_?", `(\[[^\]]+\]|.+?)`)
+			all = append(all, variablePattern{s, regexp.MustCompile("^" + expression + "$")})
+		}
+	}
+	return all
+}
+
+// variable writes a spelling as a variable, with the given text for a dash and for a name.
+func variable(s setting, dash, name string) string {
+	segments := make([]string, len(s.spelled))
+	for i, segment := range s.spelled {
+		segments[i] = strings.ReplaceAll(strings.ToUpper(segment), "-", dash)
+		if segment == wildcard {
+			segments[i] = name
+		}
+	}
+	if s.spring {
+		return strings.Join(segments, "_")
+	}
+	return prefix + strings.Join(segments, "_")
+}
+
+// findVariable gives the setting that a variable stands for, and the path of its value.
+func (l *loader) findVariable(patterns []variablePattern, name string) (setting, []string, bool) {
+	name = strings.ReplaceAll(strings.ReplaceAll(name, "_[", "["), "[", "_[") // ACCOUNTS[name]_X is Spring's way
+	for _, p := range patterns {
+		groups := p.expression.FindStringSubmatch(name)
+		if groups == nil {
+			continue
+		}
+		if path, ok := l.fillFromVariable(p.path, groups[1:]); ok {
+			return p.setting, path, true
+		}
+	}
+	return setting{}, nil, false
+}
+
+// fillFromVariable puts names for wildcards: an entry known from elsewhere in its own spelling; a new one, which has no
+// underscore, in lower case; what stands in brackets as it is.
+func (l *loader) fillFromVariable(pattern, texts []string) ([]string, bool) {
+	path := slices.Clone(pattern)
+	for i, segment := range path {
+		if segment != wildcard {
+			continue
+		}
+		text := texts[0]
+		texts = texts[1:]
+		known := l.names[strings.Join(path[:i], delimiter)]
+		same := slices.IndexFunc(known, func(name string) bool { return relaxed(name) == relaxed(text) })
+		switch {
+		case strings.HasPrefix(text, "["):
+			path[i] = strings.Trim(text, "[]")
+		case same >= 0:
+			path[i] = known[same]
+		case strings.Contains(text, "_"):
+			return nil, false
+		default:
+			path[i] = strings.ToLower(text)
+		}
+	}
+	return path, true
+}
+
+func (l *loader) nearestVariable(name string) string {
+	var candidates []string
+	for _, s := range l.settings {
+		if !s.spring {
+			candidates = append(candidates, variable(s, "_", "<NAME>"))
+		}
+	}
+	return closest(name, candidates)
+}

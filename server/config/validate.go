@@ -1,0 +1,94 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// check gathers what is wrong with a configuration.
+type check struct{ problems []error }
+
+// must notes that the value of key is not as the rest of the sentence says.
+func (c *check) must(ok bool, key, format string, args ...any) {
+	if !ok {
+		c.problems = append(c.problems, fmt.Errorf("%s must %s", key, fmt.Sprintf(format, args...)))
+	}
+}
+
+func (c *check) port(n, least int, key string) {
+	c.must(n >= least && n <= 65535, key, "be a port from %d to 65535, not %d", least, n)
+}
+
+func (c *check) between(d, least, most time.Duration, key string) {
+	c.must(d >= least && d <= most, key, "be from %s to %s, not %s", least, most, d)
+}
+
+// validate says all that is wrong with the values, in a stable order.
+func validate(c Config) error {
+	v := &check{}
+	v.must(validHost(c.Server.Address), "server.address", "be an IP address or a host name, as 127.0.0.1 or 0.0.0.0")
+	v.port(c.Server.Port, 0, "server.port")
+	v.must(c.Data.Dir != "", "data.dir", "name a folder")
+	v.must(validDatabase(string(c.Database.URL)), "database.url",
+		"be postgres://user:password@host:port/name, or left out for SQLite in data.dir")
+	levels := []string{"debug", "info", "warn", "error"}
+	v.must(slices.Contains(levels, c.Log.Level), "log.level", "be debug, info, warn or error")
+	v.must(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "be text or json")
+	v.times(c)
+	for _, name := range slices.Sorted(maps.Keys(c.Platform.Local.Accounts)) {
+		v.account(c.Platform.Local.Accounts[name], display([]string{"platform", "local", "accounts", name})+".")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Repositories)) {
+		u, err := url.Parse(c.Repositories[name].URL)
+		v.must(err == nil && u.IsAbs(), display([]string{"repositories", name, "url"}),
+			"be the address of the repository, as https://host/path")
+	}
+	return errors.Join(v.problems...)
+}
+
+func (c *check) times(in Config) {
+	c.between(in.HealthCheck.Period, 10*time.Millisecond, time.Hour, "healthcheck.period")
+	c.between(in.HealthCheck.Timeout, in.HealthCheck.Period, 24*time.Hour, "healthcheck.timeout")
+	c.between(in.Operation.DeployTimeout, time.Second, 24*time.Hour, "operation.deploy-timeout")
+	c.between(in.Operation.UndoTimeout, time.Second, 24*time.Hour, "operation.undo-timeout")
+	c.between(in.Operation.Lease, time.Second, 10*time.Minute, "operation.lease")
+}
+
+func (c *check) account(a LocalAccount, key string) {
+	for _, pattern := range a.EnvVarsToInherit {
+		_, err := regexp.Compile(pattern)
+		c.must(err == nil, key+"env-vars-to-inherit", "hold regular expressions; %q is none", pattern)
+	}
+	c.must(a.JavaCmd != "", key+"java-cmd", "name a program, as java")
+	c.between(a.ShutdownTimeout, time.Second, time.Hour, key+"shutdown-timeout")
+	c.port(a.PortRange.Low, 1, key+"port-range.low")
+	c.port(a.PortRange.High, 1, key+"port-range.high")
+	c.must(a.PortRange.Low < a.PortRange.High, key+"port-range.high", "be above port-range.low (%d)", a.PortRange.Low)
+	c.port(a.DebugPort, 0, key+"debug-port")
+	c.probe(a.StartupProbe, key+"startup-probe.path")
+	c.probe(a.HealthProbe, key+"health-probe.path")
+}
+
+func (c *check) probe(p Probe, key string) {
+	c.must(p.Path == "" || strings.HasPrefix(p.Path, "/"), key, "begin with /")
+}
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+
+func validName(name string) bool { return namePattern.MatchString(name) }
+
+func validHost(host string) bool {
+	return net.ParseIP(host) != nil || validName(host)
+}
+
+func validDatabase(text string) bool {
+	u, err := url.Parse(text)
+	return text == "" || err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql")
+}

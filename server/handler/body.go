@@ -1,0 +1,92 @@
+package handler
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/skiff-project/skiff/pkg/skipper"
+)
+
+// Limits of request bodies. A package of 64 MiB grows by a third in base64.
+const (
+	uploadLimit = 96 << 20
+	bodyLimit   = 16 << 20
+	bodyTimeout = 5 * time.Minute
+)
+
+// read reads the JSON body of a request into the struct that to points to, as Spring and Jackson do.
+func (h *Handler) read(r request, limit int64, to any) error {
+	value, err := h.readJSON(r, limit)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		return notReadable("Required request body is missing: a JSON object is due")
+	}
+	return coerce(reflect.ValueOf(to).Elem(), value, "the body")
+}
+
+// readJSON reads a JSON value; nil when the body is empty or null. What follows the value is ignored.
+func (h *Handler) readJSON(r request, limit int64) (any, error) {
+	if err := checkContentType(r.Request); err != nil {
+		return nil, err
+	}
+	if r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	h.limitTime(r.w, h.clock().Add(bodyTimeout))
+	defer h.limitTime(r.w, time.Time{})
+	decoder := json.NewDecoder(http.MaxBytesReader(r.w, r.Body, limit))
+	decoder.UseNumber()
+	var value any
+	err := decoder.Decode(&value)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge(limit)
+	}
+	if err != nil {
+		return nil, notReadable("JSON parse error: %s", err)
+	}
+	return value, nil
+}
+
+// limitTime bounds the time a client may take to send a body. The limit ends with the body: one on the whole request
+// would cut off those that wait for an operation.
+func (h *Handler) limitTime(w http.ResponseWriter, until time.Time) {
+	err := http.NewResponseController(w).SetReadDeadline(until)
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		h.logger.Debug("the time to read a body cannot be limited", "error", err)
+	}
+}
+
+func tooLarge(limit int64) error {
+	return skipper.Errorf(skipper.CodeTooLarge, "the request body is larger than %d MiB; send a smaller one", limit>>20)
+}
+
+// checkContentType lets application/json and application/*+json pass, in any charset.
+func checkContentType(r *http.Request) error {
+	header := r.Header.Get("Content-Type")
+	if header == "" && r.ContentLength == 0 {
+		return nil
+	}
+	mediaType, params, err := mime.ParseMediaType(header)
+	if err == nil && (mediaType == typeJSON || inRange(mediaType, "application/*+json")) {
+		return nil
+	}
+	switch { // Tomcat adds the charset
+	case header == "":
+		header = "application/octet-stream"
+	case params["charset"] == "":
+		header += ";charset=UTF-8"
+	}
+	return &protocolError{status: http.StatusUnsupportedMediaType, class: classMediaType,
+		message: "Content type '" + strings.TrimSpace(header) + "' not supported"}
+}

@@ -1,0 +1,251 @@
+package handler
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/skiff-project/skiff/pkg/hal"
+	"github.com/skiff-project/skiff/pkg/skipper"
+)
+
+// Config is what the handlers work with. Every field is needed unless it says otherwise.
+type Config struct {
+	Catalog    Catalog
+	Releases   Releases
+	Operations Operations
+
+	Version     string                      // of this server
+	Cancellable []skipper.State             // the states of an operation in which a cancel is accepted
+	Ping        func(context.Context) error // is the store there? nil: yes
+	Stopping    func() bool                 // does the server stop? nil: no
+	Clock       func() time.Time            // the real time: it bounds how long a body may take
+	Logger      *slog.Logger
+	EventPoll   time.Duration // how often an event stream looks for news; 0: 200 ms
+}
+
+// Handler answers the requests of the API.
+type Handler struct {
+	catalog     Catalog
+	releases    Releases
+	operations  Operations
+	version     string
+	cancellable []skipper.State
+	ping        func(context.Context) error
+	stopping    func() bool
+	clock       func() time.Time
+	logger      *slog.Logger
+	eventPoll   time.Duration
+	routes      []route
+}
+
+// New makes the handlers.
+func New(c Config) *Handler {
+	h := &Handler{
+		catalog: c.Catalog, releases: c.Releases, operations: c.Operations, version: c.Version,
+		cancellable: c.Cancellable, ping: c.Ping, stopping: c.Stopping, clock: c.Clock, logger: c.Logger,
+		eventPoll: c.EventPoll,
+	}
+	if h.ping == nil {
+		h.ping = func(context.Context) error { return nil }
+	}
+	if h.stopping == nil {
+		h.stopping = func() bool { return false }
+	}
+	if h.eventPoll == 0 {
+		h.eventPoll = 200 * time.Millisecond
+	}
+	h.routes = slices.Concat(
+		h.indexRoutes(), h.packageRoutes(), h.releaseRoutes(), h.operationRoutes(), h.actuatorRoutes(),
+		repositoriesResource(h).routes(), deployersResource(h).routes(),
+		packageMetadataResource(h).routes(), releasesResource(h).routes(), h.profileRoutes(),
+	)
+	return h
+}
+
+// endpoint answers a request that is acceptable and routed; its error is answered by Fail.
+type endpoint func(ctx context.Context, r request) (answer, error)
+
+// route is one endpoint at its place.
+type route struct {
+	method string
+	path   string   // in echo's form: /api/release/status/:name
+	types  []string // the media types it can produce; empty: its answer has no body
+	vary   bool     // Spring Data REST names what its CORS support looks at, in every answer
+	hidden bool     // the method is not named in Allow
+	serve  endpoint
+}
+
+// answer is what an endpoint has to say.
+type answer struct {
+	status  int // 0: 200
+	body    any // nil: none
+	compact bool
+	stream  func(w http.ResponseWriter) // instead of a body
+}
+
+func ok(body any) (answer, error)      { return answer{body: body}, nil }
+func created(body any) (answer, error) { return answer{status: http.StatusCreated, body: body}, nil }
+
+// The types that a controller's model, a plain object and a resource can be written as.
+func jsonTypes() []string  { return []string{typeHAL, typeJSON} }
+func plainTypes() []string { return []string{typeJSON, typeHAL} }
+
+func model(method, path string, serve endpoint) route {
+	return route{method: method, path: path, types: jsonTypes(), serve: serve}
+}
+
+func plain(method, path string, serve endpoint) route {
+	return route{method: method, path: path, types: plainTypes(), serve: compacted(serve)}
+}
+
+func compacted(serve endpoint) endpoint {
+	return func(ctx context.Context, r request) (answer, error) {
+		a, err := serve(ctx, r)
+		a.compact = true
+		return a, err
+	}
+}
+
+// Register puts all endpoints into an echo instance, and the answers to requests that none of them matches.
+func (h *Handler) Register(e *echo.Echo) {
+	e.Pre(withoutTrailingSlash)
+	e.HTTPErrorHandler = func(err error, c echo.Context) { h.unrouted(err, c) }
+	e.Any("/", func(c echo.Context) error {
+		c.Response().Header().Set("Location", baseOf(c.Request())+"/api")
+		c.Response().WriteHeader(http.StatusFound)
+		return nil
+	})
+	for _, rt := range h.routes {
+		e.OPTIONS(rt.path, h.options)
+		e.Add(rt.method, rt.path, h.adapt(rt))
+		if rt.method == http.MethodGet && !h.routed(http.MethodHead, rt.path) {
+			e.HEAD(rt.path, h.adapt(rt)) // net/http leaves the body out
+		}
+	}
+}
+
+func (h *Handler) routed(method, path string) bool {
+	return slices.ContainsFunc(h.routes, func(rt route) bool { return rt.method == method && rt.path == path })
+}
+
+// withoutTrailingSlash makes one trailing slash optional, as in Spring.
+func withoutTrailingSlash(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		u := c.Request().URL
+		if len(u.Path) > 1 {
+			u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
+		}
+		return next(c)
+	}
+}
+
+// adapt is the border to echo. What cannot be answered acceptably is not begun.
+func (h *Handler) adapt(rt route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		w := c.Response()
+		if rt.vary {
+			addVary(w.Header())
+		}
+		mediaType, acceptable := negotiate(c.Request().Header, rt.types)
+		if !acceptable && len(rt.types) > 0 {
+			w.WriteHeader(http.StatusNotAcceptable)
+			return nil
+		}
+		r := newRequest(c, mediaType)
+		a, err := rt.serve(c.Request().Context(), r)
+		if err == nil {
+			err = write(w, r, a)
+		}
+		if err != nil {
+			h.Fail(w, c.Request(), err)
+		}
+		return nil
+	}
+}
+
+func write(w http.ResponseWriter, r request, a answer) error {
+	if a.stream != nil {
+		a.stream(w)
+		return nil
+	}
+	status := max(a.status, http.StatusOK)
+	if a.body == nil {
+		w.WriteHeader(status)
+		return nil
+	}
+	marshal := hal.MarshalIndent
+	if a.compact {
+		marshal = hal.Marshal
+	}
+	body, err := marshal(a.body)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", r.mediaType)
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // who asked may be gone
+	return nil
+}
+
+func addVary(header http.Header) {
+	for _, name := range []string{"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"} {
+		header.Add("Vary", name)
+	}
+}
+
+// unrouted answers what echo found no route for: a method that the path does not have, or an unknown path.
+func (h *Handler) unrouted(err error, c echo.Context) {
+	r, w := c.Request(), c.Response()
+	allowed := h.allowed(echo.GetPath(r))
+	switch {
+	case w.Committed:
+		h.logger.DebugContext(r.Context(), "the answer was cut off", slog.Any("error", err))
+	case len(allowed) == 0:
+		addVary(w.Header())
+		h.Fail(w, r, unknownPath())
+	default:
+		h.Fail(w, r, &protocolError{
+			status: http.StatusMethodNotAllowed, class: classMethod, allow: strings.Join(allowed, ", "),
+			message: "Request method '" + r.Method + "' not supported",
+		})
+	}
+}
+
+func (h *Handler) options(c echo.Context) error {
+	w, path := c.Response(), echo.GetPath(c.Request())
+	if slices.ContainsFunc(h.routes, func(rt route) bool { return rt.vary && matches(rt.path, path) }) {
+		addVary(w.Header())
+	}
+	allowed := h.allowed(path)
+	if slices.Contains(allowed, http.MethodGet) {
+		allowed = append(allowed, http.MethodHead)
+	}
+	w.Header().Set("Allow", strings.Join(append(allowed, http.MethodOptions), ","))
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// allowed gives the methods of all routes that match a path.
+func (h *Handler) allowed(path string) []string {
+	var methods []string
+	for _, rt := range h.routes {
+		if !rt.hidden && matches(rt.path, path) && !slices.Contains(methods, rt.method) {
+			methods = append(methods, rt.method)
+		}
+	}
+	return methods
+}
+
+// matches compares a route's path with one that was asked for, segment by segment.
+func matches(pattern, path string) bool {
+	want, found := strings.Split(pattern, "/"), strings.Split(path, "/")
+	return slices.EqualFunc(want, found, func(w, f string) bool {
+		return w == f || strings.HasPrefix(w, ":") && f != ""
+	})
+}

@@ -1,0 +1,88 @@
+package handler
+
+import (
+	"context"
+
+	"github.com/skiff-project/skiff/pkg/skipper"
+)
+
+// Catalog is what the handlers ask of packages and package repositories.
+type Catalog interface {
+	// Upload brings a package into a local repository.
+	Upload(ctx context.Context, request skipper.UploadRequest) (skipper.PackageMetadata, error)
+	// DeletePackage removes all versions of a package.
+	DeletePackage(ctx context.Context, name string) error
+	// Package gives one package; CodeNotFound when it is not there.
+	Package(ctx context.Context, id int64) (skipper.PackageMetadata, error)
+	// Packages gives a part of the list of all packages.
+	Packages(ctx context.Context, page skipper.PageRequest) (skipper.Page[skipper.PackageMetadata], error)
+	// PackagesNamed gives the packages with exactly that name.
+	PackagesNamed(ctx context.Context, name string) ([]skipper.PackageMetadata, error)
+	// PackagesContaining gives the packages with a part in their name, in any case.
+	PackagesContaining(ctx context.Context, part string) ([]skipper.PackageMetadata, error)
+	// Repositories gives a part of the list of package repositories.
+	Repositories(ctx context.Context, page skipper.PageRequest) (skipper.Page[skipper.Repository], error)
+	// Repository gives one package repository; CodeNotFound when it is not there.
+	Repository(ctx context.Context, id int64) (skipper.Repository, error)
+	// RepositoryByName gives one package repository; CodeNotFound when it is not there.
+	RepositoryByName(ctx context.Context, name string) (skipper.Repository, error)
+}
+
+// Releases is what the handlers ask of releases and platforms. The commands give the operation that carries them out
+// also along with an error, when it ended with that error; the operation is zero when none was made.
+type Releases interface {
+	// Install installs a package as a release and returns when the operation has ended.
+	Install(ctx context.Context, request skipper.InstallRequest) (skipper.Release, skipper.Operation, error)
+	// InstallPackage is Install for a package known by its id.
+	InstallPackage(ctx context.Context, packageID int64, properties skipper.InstallProperties) (
+		skipper.Release, skipper.Operation, error)
+	// Upgrade makes a new version and returns when its applications were handed over.
+	Upgrade(ctx context.Context, request skipper.UpgradeRequest) (skipper.Release, skipper.Operation, error)
+	// Rollback goes back to an earlier version and returns as Upgrade does.
+	Rollback(ctx context.Context, request skipper.RollbackRequest) (skipper.Release, skipper.Operation, error)
+	// Delete removes the applications of a release, and its package too when asked to.
+	Delete(ctx context.Context, name string, withPackage bool) (skipper.Release, skipper.Operation, error)
+	// Scale sets instance counts.
+	Scale(ctx context.Context, name string, request skipper.ScaleRequest) (skipper.Release, skipper.Operation, error)
+	// Cancel asks to cancel what runs; the operation is nil when nothing can be cancelled.
+	Cancel(ctx context.Context, request skipper.CancelRequest) (skipper.CancelResponse, *skipper.Operation, error)
+
+	// Status gives the live status of a version; version 0 is the newest.
+	Status(ctx context.Context, name string, version int) (skipper.Info, error)
+	// Statuses gives the live status of the newest version of each; unknown names are left out.
+	Statuses(ctx context.Context, names []string) (map[string]skipper.Info, error)
+	// States gives deployment states by name and deployment id; unknown names are left out.
+	States(ctx context.Context, names []string) (map[string]map[string]skipper.DeploymentState, error)
+	// Manifest gives the manifest of a version; version 0 is the newest.
+	Manifest(ctx context.Context, name string, version int) (skipper.Manifest, error)
+	// Logs gives the logs of the newest version; of one deployment id, or of all when it is empty.
+	Logs(ctx context.Context, name, deploymentID string) (skipper.LogInfo, error)
+	// Listed gives the versions that are deployed or failed, of releases with a part in their name.
+	Listed(ctx context.Context, part string) ([]skipper.Release, error)
+	// History gives all versions of releases with a part in their name.
+	History(ctx context.Context, part string) ([]skipper.Release, error)
+	// Releases gives a part of the list of all release versions.
+	Releases(ctx context.Context, page skipper.PageRequest) (skipper.Page[skipper.Release], error)
+	// ReleaseByID gives one release version; CodeNotFound when it is not there.
+	ReleaseByID(ctx context.Context, id int64) (skipper.Release, error)
+
+	// Platforms gives a part of the list of platform accounts.
+	Platforms(ctx context.Context, page skipper.PageRequest) (skipper.Page[skipper.Platform], error)
+	// Platform gives one platform account; CodeNotFound when it is not there.
+	Platform(ctx context.Context, id string) (skipper.Platform, error)
+	// PlatformByName gives one platform account; CodeNotFound when it is not there.
+	PlatformByName(ctx context.Context, name string) (skipper.Platform, error)
+}
+
+// Operations is what the handlers ask of operations.
+type Operations interface {
+	// Operation gives one operation; CodeNotFound when it is not there.
+	Operation(ctx context.Context, id string) (skipper.Operation, error)
+	// Operations gives a part of the list of operations; of one release, or of all when its name is empty.
+	Operations(ctx context.Context, releaseName string, page skipper.PageRequest) (
+		skipper.Page[skipper.Operation], error)
+	// Events gives the events of an operation with an id above after, oldest first.
+	Events(ctx context.Context, id string, after int64) ([]skipper.OperationEvent, error)
+	// Running gives the running operation of each release that has one.
+	Running(ctx context.Context, names []string) (map[string]skipper.Operation, error)
+}

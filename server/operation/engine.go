@@ -1,0 +1,384 @@
+// Package operation walks operations: it leases a row, does its present step, writes what the step came to, and goes on.
+//
+// Nothing of an operation lives in memory only. A server that is killed leaves rows whose lease runs out; any server on
+// the same store takes them over, with a greater fencing token, and repeats the step that was under way. Waiting is a
+// row with a due time. Every state has a deadline and an exit, so every operation ends.
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/skiff-project/skiff/pkg/skipper"
+	"github.com/skiff-project/skiff/server/machine"
+	"github.com/skiff-project/skiff/server/rollout"
+)
+
+// Store is what the engine needs kept.
+type Store interface {
+	Operation(ctx context.Context, id string) (skipper.Operation, error)
+	Lease(ctx context.Context, owner string, now, until time.Time, limit int) ([]skipper.Operation, error)
+	Renew(ctx context.Context, id string, token int64, until time.Time) error
+	Advance(ctx context.Context, token int64, a skipper.Advance) error
+	Yield(ctx context.Context, id string, token int64) error
+	NextDue(ctx context.Context, now time.Time) (time.Time, bool, error)
+	ClaimCompensations(ctx context.Context, now, until time.Time, limit int) ([]skipper.Deployment, error)
+	DeferCompensation(ctx context.Context, account, deploymentID string, due time.Time, attempt int, lastError string) error
+	EndCompensation(ctx context.Context, account, deploymentID string) error
+}
+
+// Stepper does steps; rollout.Rollout is one.
+type Stepper interface {
+	Step(ctx context.Context, op skipper.Operation) (rollout.Result, error)
+	Deadline(op skipper.Operation, state skipper.State) time.Time
+	Compensate(ctx context.Context, d skipper.Deployment, forget func() error) error
+}
+
+// Config is how the engine works; zero values take the defaults given.
+type Config struct {
+	Owner      string        // this server process; unlike any other, also of the same server before a restart
+	Lease      time.Duration // 10 s; renewed after 3 tenths of it
+	Poll       time.Duration // 1 s: how often the store is asked for work that nobody announced
+	RetryBase  time.Duration // 200 ms: the wait after the first failed try, doubled each time
+	RetryLimit time.Duration // 5 s: the longest wait between tries of a running operation
+	SweepLimit time.Duration // 60 s: the longest wait between tries of an open compensation
+}
+
+const (
+	leaseBatch = 64                     // operations taken at once
+	waitPoll   = 200 * time.Millisecond // a waiting request looks into the store as often: another server may do the work
+)
+
+// Engine walks operations until it is stopped.
+type Engine struct {
+	store  Store
+	steps  Stepper
+	config Config
+	clock  func() time.Time
+	log    *slog.Logger
+
+	wake    chan struct{}
+	walkers sync.WaitGroup
+
+	mu      sync.Mutex
+	changed map[string]chan struct{} // by operation id: closed at its next change; kept only while somebody waits
+}
+
+// New makes an engine; Run starts it.
+func New(store Store, steps Stepper, config Config, clock func() time.Time, log *slog.Logger) *Engine {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&config.Lease, 10*time.Second)
+	def(&config.Poll, time.Second)
+	def(&config.RetryBase, 200*time.Millisecond)
+	def(&config.RetryLimit, 5*time.Second)
+	def(&config.SweepLimit, time.Minute)
+	return &Engine{
+		store: store, steps: steps, config: config, clock: clock, log: log,
+		wake: make(chan struct{}, 1), changed: map[string]chan struct{}{},
+	}
+}
+
+// Wake says that there may be work now.
+func (e *Engine) Wake() {
+	select {
+	case e.wake <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// Run works until the context ends, then parks what is under way and returns. Steps that wait for a platform are
+// interrupted: whoever comes next repeats them.
+func (e *Engine) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		full := e.take(ctx)
+		e.sweep(ctx)
+		if !full {
+			e.rest(ctx)
+		}
+	}
+	e.walkers.Wait()
+}
+
+// take leases what is due and walks each in a goroutine of its own; it says whether there may be more.
+func (e *Engine) take(ctx context.Context) bool {
+	now := e.clock()
+	ops, err := e.store.Lease(ctx, e.config.Owner, now, now.Add(e.config.Lease), leaseBatch)
+	if err != nil && ctx.Err() == nil {
+		e.log.ErrorContext(ctx, "cannot lease operations", "error", err)
+	}
+	for _, op := range ops {
+		e.walkers.Go(func() { e.walk(ctx, op) })
+	}
+	return len(ops) == leaseBatch
+}
+
+// rest waits until something is due, somebody wakes the engine, or the poll interval is over.
+func (e *Engine) rest(ctx context.Context) {
+	wait := e.config.Poll
+	now := e.clock()
+	if due, ok, err := e.store.NextDue(ctx, now); err == nil && ok {
+		wait = min(wait, max(due.Sub(now), time.Millisecond))
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-e.wake:
+	case <-ctx.Done():
+	}
+}
+
+// walk does steps of one leased operation until it ends, has to wait, or the lease is lost.
+func (e *Engine) walk(parent context.Context, op skipper.Operation) {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	log := e.log.With("operation", op.ID, "kind", op.Kind, "release", op.ReleaseName)
+	var renewal sync.WaitGroup
+	defer renewal.Wait()
+	defer cancel()
+	renewal.Go(func() { e.renew(ctx, cancel, op, log) })
+
+	for {
+		parked, err := e.step(ctx, op)
+		switch {
+		case errors.Is(err, skipper.ErrStale):
+			log.WarnContext(ctx, "the lease was lost; another server goes on", "state", op.State)
+			return
+		case err != nil && !errors.Is(err, skipper.ErrChanged):
+			e.park(parent, op, err, log)
+			return
+		case parked:
+			return
+		}
+		token := op.Token
+		if op, err = e.store.Operation(ctx, op.ID); err != nil || op.Token != token || !op.Running() {
+			return // a lost lease, or a store that is gone: the lease runs out by itself
+		}
+	}
+}
+
+// park gives the lease back after a step that came to nothing, because the server stops or the store fails.
+func (e *Engine) park(ctx context.Context, op skipper.Operation, err error, log *slog.Logger) {
+	if ctx.Err() == nil {
+		log.ErrorContext(ctx, "a step could not be recorded", "state", op.State, "error", err)
+		return // the lease runs out in its own time, so a broken store is not asked in a loop
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := e.store.Yield(ctx, op.ID, op.Token); err != nil && !errors.Is(err, skipper.ErrStale) {
+		log.WarnContext(ctx, "the lease could not be given back", "error", err)
+	}
+}
+
+// renew keeps the lease until the walk is over; losing it ends the walk.
+func (e *Engine) renew(ctx context.Context, lost context.CancelFunc, op skipper.Operation, log *slog.Logger) {
+	ticker := time.NewTicker(e.config.Lease * 3 / 10)
+	defer ticker.Stop()
+	until := e.clock().Add(e.config.Lease)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := e.clock()
+		err := e.store.Renew(ctx, op.ID, op.Token, now.Add(e.config.Lease))
+		switch {
+		case err == nil:
+			until = now.Add(e.config.Lease)
+		case errors.Is(err, skipper.ErrStale), now.After(until):
+			log.WarnContext(ctx, "the lease cannot be renewed", "error", err)
+			lost()
+			return
+		}
+	}
+}
+
+// step does one step and writes it; parked says that the lease was given back or the operation has ended.
+func (e *Engine) step(ctx context.Context, op skipper.Operation) (parked bool, err error) {
+	res, err := e.try(ctx, op)
+	if ctx.Err() != nil || errors.Is(err, skipper.ErrStale) || errors.Is(err, skipper.ErrChanged) {
+		return false, errors.Join(err, ctx.Err())
+	} else if err != nil {
+		e.log.ErrorContext(ctx, "a step could not be done", "operation", op.ID, "state", op.State, "error", err)
+		res = e.cannot(op, err)
+	}
+	next, err := machine.Next(ctx, op.State, res.Event)
+	if err != nil {
+		return false, err
+	}
+	a := e.advance(op, res, next)
+	// What the step did stands; the record of it must not be lost because the server stops at this moment.
+	write, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := e.store.Advance(write, op.Token, a); err != nil {
+		return false, fmt.Errorf("record step: %w", err)
+	}
+	e.announce(op.ID)
+	return a.Park || !a.Operation.Running(), nil
+}
+
+// try does the step; a panic in it is an internal error like any other.
+func (e *Engine) try(ctx context.Context, op skipper.Operation) (res rollout.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.log.ErrorContext(ctx, "a step panicked", "operation", op.ID, "state", op.State, "panic", p,
+				"stack", string(debug.Stack()))
+			err = skipper.Errorf(skipper.CodeInternal, "step %s panicked", op.State)
+		}
+	}()
+	return e.steps.Step(ctx, op)
+}
+
+// cannot is what a step comes to that failed for a reason of ours: tried again until the deadline, then given up, so that
+// no defect keeps an operation for ever.
+func (e *Engine) cannot(op skipper.Operation, err error) rollout.Result {
+	if e.clock().Before(op.Deadline) {
+		return rollout.Result{Event: machine.Retry, Message: skipper.MessageOf(err)}
+	}
+	res := rollout.Result{
+		Event: machine.Failed, Message: skipper.MessageOf(err), Outcome: skipper.OutcomeFailed,
+		Error: &skipper.OperationError{Code: skipper.CodeOf(err), Message: skipper.MessageOf(err)},
+	}
+	change := skipper.ReleaseChange{Name: op.ReleaseName, Version: op.TargetVersion}
+	switch op.State {
+	case skipper.StateCompensate:
+		change.Remove = true
+	case skipper.StateUpgradeCancel, skipper.StateRollbackStart:
+		change.Status, change.Description = skipper.StatusFailed, res.Message
+	default:
+		return res
+	}
+	res.Release = []skipper.ReleaseChange{change}
+	return res
+}
+
+// advance turns a result into what is written.
+func (e *Engine) advance(op skipper.Operation, res rollout.Result, next skipper.State) skipper.Advance {
+	now := e.clock()
+	from := op.State
+	op.State, op.Updated, op.Due = next, now, now
+	if res.Plan != nil {
+		op.Plan = *res.Plan
+	}
+	if res.Error != nil {
+		op.Error = res.Error
+	}
+	if !res.Due.IsZero() {
+		op.Due = res.Due
+	}
+	switch res.Event {
+	case machine.Retry:
+		op.Attempt++
+		op.Due = now.Add(e.backoff(op.Attempt, e.config.RetryLimit))
+		if op.Due.After(op.Deadline) && now.Before(op.Deadline) {
+			op.Due = op.Deadline // the last try
+		}
+	case machine.More:
+		op.Attempt = 0
+	default:
+		op.Attempt = 0
+		op.Deadline = e.steps.Deadline(op, next)
+	}
+	if next == skipper.StateInitial {
+		op.Outcome, op.Ended = res.Outcome, &now
+	}
+	return skipper.Advance{
+		Operation: op, Release: res.Release, Unwant: res.Unwant, Park: op.Due.After(now),
+		Event: &skipper.OperationEvent{
+			OperationID: op.ID, Time: now, From: from, Event: string(res.Event), To: next, Message: res.Message,
+		},
+	}
+}
+
+func (e *Engine) backoff(attempt int, limit time.Duration) time.Duration {
+	return min(limit, e.config.RetryBase<<min(attempt-1, 20))
+}
+
+// sweep tries to remove what ended operations left behind.
+func (e *Engine) sweep(ctx context.Context) {
+	now := e.clock()
+	// The claim is longer than a removal may take, so that no two servers remove the same at once.
+	rows, err := e.store.ClaimCompensations(ctx, now, now.Add(2*time.Minute), leaseBatch)
+	if err != nil && ctx.Err() == nil {
+		e.log.ErrorContext(ctx, "cannot look for open compensations", "error", err)
+	}
+	for _, d := range rows {
+		e.walkers.Go(func() { e.compensate(ctx, d) })
+	}
+}
+
+func (e *Engine) compensate(ctx context.Context, d skipper.Deployment) {
+	limited, cancel := context.WithTimeout(ctx, 90*time.Second)
+	defer cancel()
+	err := e.steps.Compensate(limited, d, func() error {
+		return e.store.EndCompensation(limited, d.Account, d.DeploymentID)
+	})
+	if err == nil {
+		e.log.InfoContext(ctx, "removed what an operation left", "deployment", d.DeploymentID, "account", d.Account)
+		return
+	}
+	write, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer done()
+	attempt := d.Attempt + 1
+	due := e.clock().Add(e.backoff(attempt, e.config.SweepLimit))
+	if err := e.store.DeferCompensation(write, d.Account, d.DeploymentID, due, attempt, err.Error()); err != nil {
+		e.log.WarnContext(ctx, "cannot defer a compensation", "deployment", d.DeploymentID, "error", err)
+	}
+	e.log.WarnContext(ctx, "cannot remove what an operation left; it is tried again", "deployment", d.DeploymentID,
+		"account", d.Account, "attempt", attempt, "error", err)
+}
+
+// Wait blocks until the operation has ended, or done says it has come far enough, and gives it as it stands then. When
+// the context ends first, it gives the operation as last seen with the context's error.
+func (e *Engine) Wait(ctx context.Context, id string, done func(skipper.Operation) bool) (skipper.Operation, error) {
+	ticker := time.NewTicker(waitPoll)
+	defer ticker.Stop()
+	defer e.forget(id)
+	for {
+		changed := e.watch(id)
+		op, err := e.store.Operation(ctx, id)
+		if err != nil && ctx.Err() == nil {
+			return op, fmt.Errorf("wait for operation %s: %w", id, err)
+		}
+		if err == nil && (!op.Running() || done(op)) {
+			return op, nil
+		}
+		select {
+		case <-changed:
+		case <-ticker.C:
+		case <-ctx.Done():
+			return op, ctx.Err()
+		}
+	}
+}
+
+func (e *Engine) watch(id string) <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.changed[id] == nil {
+		e.changed[id] = make(chan struct{})
+	}
+	return e.changed[id]
+}
+
+func (e *Engine) announce(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.changed[id]; c != nil {
+		close(c)
+		delete(e.changed, id)
+	}
+}
+
+// forget wakes others who wait for the same operation; each watches anew.
+func (e *Engine) forget(id string) { e.announce(id) }

@@ -1,0 +1,490 @@
+package operation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skiff-project/skiff/pkg/archive"
+	"github.com/skiff-project/skiff/pkg/deployer"
+	"github.com/skiff-project/skiff/pkg/deployer/deployertest"
+	"github.com/skiff-project/skiff/pkg/skipper"
+	"github.com/skiff-project/skiff/repository"
+	"github.com/skiff-project/skiff/server/catalog"
+	"github.com/skiff-project/skiff/server/operation"
+	"github.com/skiff-project/skiff/server/release"
+	"github.com/skiff-project/skiff/server/rollout"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server is a skiff without HTTP: the real store, engine and services, on the scripted fake platform.
+type server struct {
+	t        *testing.T
+	dir      string
+	store    *repository.Store
+	fake     *deployertest.Fake
+	catalog  *catalog.Service
+	release  *release.Service
+	engine   *operation.Engine
+	stop     func() // as SIGTERM does
+	timeouts rollout.Config
+}
+
+func short() rollout.Config {
+	return rollout.Config{
+		HealthPeriod: 10 * time.Millisecond, HealthTimeout: 10 * time.Second,
+		DeployTimeout: 10 * time.Second, UndoTimeout: 10 * time.Second, Parallel: 4,
+	}
+}
+
+func start(t *testing.T, dir string, fake *deployertest.Fake, config rollout.Config) *server {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	store, err := repository.Open(t.Context(), repository.Config{Dir: dir, Clock: time.Now, Logger: log})
+	require.NoError(t, err)
+	if store.SingleServer() {
+		require.NoError(t, store.FreeLeases(t.Context()))
+	}
+	config.Installation, err = store.Installation(t.Context())
+	require.NoError(t, err)
+	_, _, err = store.EnsureRepository(t.Context(), skipper.Repository{Name: "local", URL: "http://localhost", Local: true})
+	require.NoError(t, err)
+	accounts := deployer.Accounts{{Name: "default", Deployer: fake}}
+	packages := catalog.New(store, log)
+	roll := rollout.New(store, accounts, config, time.Now, log, packages.DeletePackageExcept)
+	engine := operation.New(store, roll, operation.Config{
+		Owner: fmt.Sprint(time.Now().UnixNano()), Poll: 20 * time.Millisecond,
+		RetryBase: 5 * time.Millisecond, RetryLimit: 20 * time.Millisecond, SweepLimit: 20 * time.Millisecond,
+	}, time.Now, log)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); engine.Run(ctx) }()
+	s := &server{
+		t: t, dir: dir, store: store, fake: fake, catalog: packages, engine: engine, timeouts: config,
+		release: release.New(store, packages, engine, roll, accounts, release.Config{
+			HealthTimeout: config.HealthTimeout, WaitLimit: 20 * time.Second, LogLimit: 1 << 20,
+		}, time.Now),
+	}
+	s.stop = func() {
+		cancel()
+		<-done
+		require.NoError(t, store.Close())
+	}
+	return s
+}
+
+// upload keeps a package whose templates are applications named a, b, …; values script each of them.
+func (s *server) upload(name, version string, apps ...string) {
+	s.t.Helper()
+	dir := filepath.Join(s.t.TempDir(), name+"-"+version)
+	files := map[string]string{
+		"package.yml": "apiVersion: skipper.spring.io/v1\nkind: SkipperPackageMetadata\nname: " + name + "\nversion: " + version + "\n",
+	}
+	for _, app := range apps {
+		files["templates/"+app+".yml"] = strings.NewReplacer("APP", app, "VERSION", version).Replace(`apiVersion: skipper.spring.io/v1
+kind: SpringCloudDeployerApplication
+metadata:
+  name: APP
+spec:
+  resource: file:///app
+  version: VERSION
+  applicationProperties:
+    {{#APP.entrySet}}
+    {{key}}: "{{{value}}}"
+    {{/APP.entrySet}}
+`)
+	}
+	for file, text := range files {
+		path := filepath.Join(dir, file)
+		require.NoError(s.t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	zip, err := archive.Write(dir)
+	require.NoError(s.t, err)
+	repo, extension := "local", "zip"
+	_, err = s.catalog.Upload(s.t.Context(), skipper.UploadRequest{
+		Name: &name, Version: &version, RepoName: &repo, Extension: &extension, PackageFileAsBytes: zip,
+	})
+	require.NoError(s.t, err)
+}
+
+func (s *server) install(name, pkg, version, values string) (skipper.Release, skipper.Operation, error) {
+	return s.release.Install(s.t.Context(), skipper.InstallRequest{
+		PackageIdentifier: &skipper.PackageIdentifier{PackageName: pkg, PackageVersion: version},
+		InstallProperties: &skipper.InstallProperties{
+			ReleaseName: name, PlatformName: "default", ConfigValues: &skipper.ConfigValues{Raw: &values},
+		},
+	})
+}
+
+func (s *server) upgrade(name, pkg, version, values string, timeout time.Duration) (skipper.Release, skipper.Operation, error) {
+	ms := timeout.Milliseconds()
+	return s.release.Upgrade(s.t.Context(), skipper.UpgradeRequest{
+		PackageIdentifier: &skipper.PackageIdentifier{PackageName: pkg, PackageVersion: version},
+		UpgradeProperties: &skipper.UpgradeProperties{ReleaseName: name, ConfigValues: &skipper.ConfigValues{Raw: &values}},
+		Timeout:           &ms,
+	})
+}
+
+// end waits until an operation has ended.
+func (s *server) end(op skipper.Operation) skipper.Operation {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	defer cancel()
+	op, err := s.engine.Wait(ctx, op.ID, func(skipper.Operation) bool { return false })
+	require.NoError(s.t, err)
+	return op
+}
+
+// runs tells what is on the platform.
+func (s *server) runs() []string {
+	s.t.Helper()
+	l, err := s.fake.Ledger()
+	require.NoError(s.t, err)
+	require.Empty(s.t, l.Violations)
+	return slices.Sorted(maps.Keys(l.Deployments))
+}
+
+func (s *server) status(name string, version int) (skipper.StatusCode, string) {
+	s.t.Helper()
+	info, err := s.release.Status(s.t.Context(), name, version)
+	require.NoError(s.t, err)
+	return info.Status.StatusCode, info.Description
+}
+
+func fresh(t *testing.T) *server {
+	t.Helper()
+	s := start(t, t.TempDir(), newFake(t, ""), short())
+	t.Cleanup(func() { s.stop() })
+	return s
+}
+
+func newFake(t *testing.T, file string) *deployertest.Fake {
+	t.Helper()
+	return deployertest.NewFake(deployertest.FakeConfig{Account: "default", Installation: "test", File: file, Clock: time.Now})
+}
+
+func TestInstall_HandsAllApplicationsToThePlatform(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("pair", "1.0.0", "a", "b")
+	rel, op, err := s.install("r", "pair", "1.0.0", "")
+	require.NoError(t, err)
+	require.Equal(t, skipper.OutcomeSucceeded, op.Outcome)
+	require.Equal(t, skipper.StatusDeployed, rel.Info.Status.StatusCode)
+	require.Equal(t, "Install complete", rel.Info.Description)
+	require.Len(t, rel.Info.Status.AppStatuses(), 2)
+	require.Equal(t, []string{"r.a-v1", "r.b-v1"}, s.runs())
+}
+
+func TestInstall_ThatFailsLeavesNothingAndTheNameFree(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("pair", "1.0.0", "a", "b")
+	_, op, err := s.install("r", "pair", "1.0.0", "b: {fake.deploy-error: invalid}")
+	require.Equal(t, skipper.CodeConflict, skipper.CodeOf(err))
+	require.ErrorContains(t, err, "b")
+	require.Equal(t, skipper.OutcomeFailed, op.Outcome)
+	require.Empty(t, s.runs(), "the first application was removed again")
+	_, err = s.release.Status(t.Context(), "r", 0)
+	require.Equal(t, skipper.CodeReleaseNotFound, skipper.CodeOf(err))
+
+	rel, _, err := s.install("r", "pair", "1.0.0", "")
+	require.NoError(t, err)
+	require.Equal(t, 1, rel.Version)
+}
+
+func TestInstall_RetriesWhatMayPassAndDoesNotRepeatWhatHappened(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("one", "1.0.0", "a")
+	_, _, err := s.install("r", "one", "1.0.0", "a: {fake.deploy-error: ambiguous-done, fake.deploy-errors: 2}")
+	require.NoError(t, err)
+	require.Equal(t, []string{"r.a-v1"}, s.runs())
+}
+
+func TestInstall_WhosePlatformStaysAwayEndsAtItsDeadlineAndIsRemovedLater(t *testing.T) {
+	t.Parallel()
+	config := short()
+	config.DeployTimeout, config.UndoTimeout = 100*time.Millisecond, 100*time.Millisecond
+	s := start(t, t.TempDir(), newFake(t, ""), config)
+	t.Cleanup(func() { s.stop() })
+	s.upload("pair", "1.0.0", "a", "b")
+	_, op, err := s.install("r", "pair", "1.0.0",
+		"a: {fake.undeploy-errors: 20}\nb: {fake.deploy-error: unavailable}")
+	require.Error(t, err)
+	require.Equal(t, skipper.OutcomeFailed, op.Outcome)
+	require.Equal(t, []string{"r.a-v1"}, s.runs(), "an open compensation")
+	rel, _, err := s.install("r", "pair", "1.0.0", "")
+	require.NoError(t, err)
+	require.Equal(t, 2, rel.Version, "its deployment ids must not meet those that are still to be removed")
+	require.Eventually(t, func() bool { return slices.Equal(s.runs(), []string{"r.a-v2", "r.b-v2"}) },
+		10*time.Second, 10*time.Millisecond)
+}
+
+func TestUpgrade_ReplacesOnlyWhatChanged(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("pair", "1.0.0", "a", "b")
+	_, _, err := s.install("r", "pair", "1.0.0", "a: {x: 1}\nb: {x: 1}")
+	require.NoError(t, err)
+	rel, op, err := s.upgrade("r", "pair", "1.0.0", "b: {x: 2}", time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, skipper.StatusUnknown, rel.Info.Status.StatusCode)
+	require.Equal(t, "Upgrade install underway", rel.Info.Description)
+	require.Equal(t, skipper.OutcomeSucceeded, s.end(op).Outcome)
+	require.Equal(t, []string{"r.a-v1", "r.b-v2"}, s.runs())
+	code, description := s.status("r", 2)
+	require.Equal(t, skipper.StatusDeployed, code)
+	require.Equal(t, "Upgrade complete", description)
+	code, description = s.status("r", 1)
+	require.Equal(t, skipper.StatusDeleted, code)
+	require.Equal(t, "Delete complete", description)
+
+	_, _, err = s.release.Delete(t.Context(), "r", false)
+	require.NoError(t, err)
+	require.Empty(t, s.runs(), "the application that was carried over goes too")
+}
+
+func TestUpgrade_WithoutDifferenceIsRefused(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("one", "1.0.0", "a")
+	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	require.NoError(t, err)
+	_, _, err = s.upgrade("r", "one", "1.0.0", "a: {x: 1}", time.Minute)
+	require.Equal(t, skipper.CodeReleaseUpgrade, skipper.CodeOf(err))
+	_, err = s.release.Status(t.Context(), "r", 2)
+	require.Equal(t, skipper.CodeReleaseNotFound, skipper.CodeOf(err))
+}
+
+func TestUpgrade_KeepsTheOldApplicationsWhenTheNewOnesAreNotHealthyInTime(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("one", "1.0.0", "a")
+	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	require.NoError(t, err)
+	_, op, err := s.upgrade("r", "one", "1.0.0", "a: {fake.healthy-after: never}", 100*time.Millisecond)
+	require.NoError(t, err)
+	op = s.end(op)
+	require.Equal(t, skipper.OutcomeRolledBack, op.Outcome)
+	require.Equal(t, skipper.CodeTimeout, op.Error.Code)
+	require.Equal(t, []string{"r.a-v1"}, s.runs())
+	code, description := s.status("r", 2)
+	require.Equal(t, skipper.StatusFailed, code)
+	require.Equal(t, "Did not detect apps in replacing release as healthy after 100 ms.", description)
+	code, _ = s.status("r", 1)
+	require.Equal(t, skipper.StatusDeployed, code)
+}
+
+func TestUpgrade_ThatCannotBeDeployedKeepsTheOldVersion(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("pair", "1.0.0", "a", "b")
+	_, _, err := s.install("r", "pair", "1.0.0", "a: {x: 1}\nb: {x: 1}")
+	require.NoError(t, err)
+	_, op, err := s.upgrade("r", "pair", "1.0.0", "a: {x: 2}\nb: {fake.deploy-error: quota}", time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, skipper.OutcomeRolledBack, s.end(op).Outcome)
+	require.Equal(t, []string{"r.a-v1", "r.b-v1"}, s.runs())
+	code, description := s.status("r", 2)
+	require.Equal(t, skipper.StatusFailed, code)
+	require.Equal(t, "Could not deploy app.", description)
+}
+
+func TestCancel_RemovesTheNewApplications(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("one", "1.0.0", "a")
+	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	require.NoError(t, err)
+	_, op, err := s.upgrade("r", "one", "1.0.0", "a: {fake.healthy-after: never}", time.Minute)
+	require.NoError(t, err)
+	answer, _, err := s.release.Cancel(t.Context(), skipper.CancelRequest{ReleaseName: "r"})
+	require.NoError(t, err)
+	require.True(t, answer.Accepted)
+	require.Equal(t, skipper.OutcomeCancelled, s.end(op).Outcome)
+	require.Equal(t, []string{"r.a-v1"}, s.runs())
+	_, description := s.status("r", 2)
+	require.Regexp(t, `^Cancelled after \d+ ms\.$`, description)
+
+	answer, _, err = s.release.Cancel(t.Context(), skipper.CancelRequest{ReleaseName: "r"})
+	require.NoError(t, err)
+	require.False(t, answer.Accepted, "nothing runs any more")
+}
+
+func TestCancel_OfAnInstallLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("pair", "1.0.0", "a", "b")
+	failed := make(chan error, 1)
+	go func() {
+		_, _, err := s.install("r", "pair", "1.0.0", "a: {fake.block-after: gate}")
+		failed <- err
+	}()
+	require.NoError(t, s.fake.Reached(t.Context(), "gate"))
+	answer, _, err := s.release.Cancel(t.Context(), skipper.CancelRequest{ReleaseName: "r"})
+	require.NoError(t, err)
+	require.True(t, answer.Accepted)
+	require.NoError(t, s.fake.Open("gate"))
+	require.Equal(t, skipper.CodeCancelled, skipper.CodeOf(<-failed))
+	require.Empty(t, s.runs())
+	_, err = s.release.Status(t.Context(), "r", 0)
+	require.Equal(t, skipper.CodeReleaseNotFound, skipper.CodeOf(err))
+}
+
+func TestSecondCommand_IsRefusedWhileOneRuns(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("one", "1.0.0", "a")
+	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	require.NoError(t, err)
+	_, op, err := s.upgrade("r", "one", "1.0.0", "a: {fake.healthy-after: never}", time.Minute)
+	require.NoError(t, err)
+	_, _, err = s.release.Delete(t.Context(), "r", false)
+	busy, ok := errors.AsType[*skipper.Error](err)
+	require.True(t, ok)
+	require.Equal(t, skipper.CodeBusy, busy.Code)
+	require.Equal(t, op.ID, busy.OperationID)
+	require.Equal(t, "Statemachine is not in state ready to do DELETE", busy.Message)
+	_, _, err = s.release.Cancel(t.Context(), skipper.CancelRequest{ReleaseName: "r"})
+	require.NoError(t, err)
+	s.end(op)
+}
+
+func TestRollback_GoesBackAndInstallsWhatWasDeleted(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("one", "1.0.0", "a")
+	s.upload("one", "1.1.0", "a")
+	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	require.NoError(t, err)
+	_, op, err := s.upgrade("r", "one", "1.1.0", "a: {x: 2}", time.Minute)
+	require.NoError(t, err)
+	s.end(op)
+	before := 0
+	_, op, err = s.release.Rollback(t.Context(), skipper.RollbackRequest{ReleaseName: "r", Version: &before})
+	require.NoError(t, err)
+	require.Equal(t, skipper.OutcomeSucceeded, s.end(op).Outcome)
+	require.Equal(t, []string{"r.a-v3"}, s.runs())
+	_, description := s.status("r", 3)
+	require.Equal(t, "Rollback complete", description)
+
+	_, _, err = s.release.Delete(t.Context(), "r", false)
+	require.NoError(t, err)
+	second := 2
+	rel, _, err := s.release.Rollback(t.Context(), skipper.RollbackRequest{ReleaseName: "r", Version: &second})
+	require.NoError(t, err)
+	require.Equal(t, 4, rel.Version)
+	require.Equal(t, "1.1.0", rel.Pkg.Metadata.Version)
+	require.Equal(t, []string{"r.a-v4"}, s.runs())
+}
+
+func TestScale_SetsCountsThatAnUpgradeKeeps(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("one", "1.0.0", "a")
+	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	require.NoError(t, err)
+	three := 3
+	_, _, err = s.release.Scale(t.Context(), "r", skipper.ScaleRequest{Scale: []skipper.ScaleRequestItem{{Name: "a", Count: &three}}})
+	require.NoError(t, err)
+	l, err := s.fake.Ledger()
+	require.NoError(t, err)
+	require.Equal(t, 3, l.Deployments["r.a-v1"].Count)
+}
+
+func TestDelete_WithItsPackage(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("one", "1.0.0", "a")
+	_, _, err := s.install("r", "one", "1.0.0", "")
+	require.NoError(t, err)
+	_, _, err = s.install("other", "one", "1.0.0", "")
+	require.NoError(t, err)
+	_, _, err = s.release.Delete(t.Context(), "r", true)
+	require.Equal(t, skipper.CodePackageDelete, skipper.CodeOf(err), "another release needs the package")
+	require.Equal(t, []string{"other.a-v1", "r.a-v1"}, s.runs())
+	_, _, err = s.release.Delete(t.Context(), "other", false)
+	require.NoError(t, err)
+	rel, _, err := s.release.Delete(t.Context(), "r", true)
+	require.NoError(t, err)
+	require.Equal(t, skipper.StatusDeleted, rel.Info.Status.StatusCode)
+	packages, err := s.catalog.PackagesNamed(t.Context(), "one")
+	require.NoError(t, err)
+	require.Empty(t, packages)
+	require.Empty(t, s.runs())
+}
+
+func TestManyReleases_UpgradeAtOnceAndNoneIsStuck(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	s.upload("one", "1.0.0", "a")
+	const n = 40
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i := range n {
+		group.Go(func() error {
+			name := fmt.Sprintf("r%d", i)
+			if _, _, err := s.install(name, "one", "1.0.0", "a: {x: 1}"); err != nil {
+				return err
+			}
+			_, op, err := s.upgrade(name, "one", "1.0.0", "a: {x: 2}", time.Minute)
+			if err != nil {
+				return err
+			}
+			if op = s.end(op); op.Outcome != skipper.OutcomeSucceeded {
+				return fmt.Errorf("%s: %s %v", name, op.Outcome, op.Error)
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+	require.Len(t, s.runs(), n)
+}
+
+// A server that is stopped in the middle of a platform call leaves a row; the next one repeats the step.
+func TestRestart_GoesOnWhereTheServerStopped(t *testing.T) {
+	t.Parallel()
+	dir, platform := t.TempDir(), filepath.Join(t.TempDir(), "platform.json")
+	s := start(t, dir, newFake(t, platform), short())
+	s.upload("pair", "1.0.0", "a", "b")
+	gone := make(chan error, 1)
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		values := "b: {fake.block: gate}"
+		_, _, err := s.release.Install(ctx, skipper.InstallRequest{
+			PackageIdentifier: &skipper.PackageIdentifier{PackageName: "pair"},
+			InstallProperties: &skipper.InstallProperties{
+				ReleaseName: "r", PlatformName: "default", ConfigValues: &skipper.ConfigValues{Raw: &values},
+			},
+		})
+		gone <- err
+	}()
+	require.NoError(t, s.fake.Reached(t.Context(), "gate"))
+	leave()
+	require.Error(t, <-gone)
+	s.stop()
+
+	s = start(t, dir, newFake(t, platform), short())
+	t.Cleanup(func() { s.stop() })
+	require.NoError(t, s.fake.Open("gate"))
+	op, err := s.store.RunningOperation(t.Context(), "r")
+	require.NoError(t, err)
+	require.NotNil(t, op)
+	require.Equal(t, skipper.OutcomeSucceeded, s.end(*op).Outcome)
+	require.Equal(t, []string{"r.a-v1", "r.b-v1"}, s.runs())
+}

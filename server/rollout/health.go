@@ -1,0 +1,160 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/skiff-project/skiff/pkg/deployer"
+	"github.com/skiff-project/skiff/pkg/skipper"
+	"github.com/skiff-project/skiff/server/machine"
+)
+
+// check asks whether every application of the new version is deployed, those carried over included.
+func (r *Rollout) check(ctx context.Context, op skipper.Operation) (Result, error) {
+	rel, err := r.store.Release(ctx, op.ReleaseName, op.TargetVersion)
+	if err != nil {
+		return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
+	}
+	waits, err := r.unhealthy(ctx, rel)
+	if err != nil {
+		if fail(ctx, err) {
+			return Result{}, err
+		}
+		waits = []string{"the platform could not be asked: " + err.Error()}
+	}
+	switch {
+	case len(waits) == 0:
+		return Result{Event: machine.Healthy, Message: "all applications are deployed"}, nil
+	case op.Cancel || !r.late(op):
+		plan, now := op.Plan, r.clock()
+		due := now
+		if !op.Cancel && plan.CutOff != nil {
+			due = r.nextCheck(now, *plan.CutOff)
+		}
+		return Result{Event: machine.Pending, Due: due, Message: strings.Join(waits, "; ")}, nil
+	}
+	err = skipper.Errorf(skipper.CodeTimeout,
+		"Did not detect apps in replacing release as healthy after %d ms.", op.Plan.Timeout)
+	return Result{Event: machine.Timeout, Message: strings.Join(waits, "; "), Error: operationError(err)}, nil
+}
+
+// unhealthy says of each application of a release that is not deployed what it is instead.
+func (r *Rollout) unhealthy(ctx context.Context, rel skipper.Release) ([]string, error) {
+	apps, err := r.PlatformStatus(ctx, rel)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, a := range apps {
+		if a.State != skipper.StateDeployed {
+			out = append(out, a.DeploymentID+" is "+string(a.State)+reason(a))
+		}
+	}
+	return out, nil
+}
+
+// reason tells why, where an instance says so.
+func reason(a skipper.AppStatus) string {
+	for _, i := range a.Instances {
+		if why := i.Attributes["reason"]; why != "" {
+			return " (" + why + ")"
+		}
+	}
+	return ""
+}
+
+// PlatformStatus asks the platform for every application of a release that was handed over, in the order of its
+// manifest. Each instance carries the three attributes that Skipper adds.
+func (r *Rollout) PlatformStatus(ctx context.Context, rel skipper.Release) ([]skipper.AppStatus, error) {
+	account, err := r.accounts.Named(rel.PlatformName)
+	if err != nil {
+		return nil, err
+	}
+	handles, err := r.handles(ctx, account.Name, rel.Apps)
+	if err != nil {
+		return nil, stored(err)
+	}
+	known, err := account.Deployer.Status(ctx, handles)
+	if err != nil {
+		return nil, fmt.Errorf("ask platform %q: %w", account.Name, err)
+	}
+	out := make([]skipper.AppStatus, 0, len(rel.Apps))
+	for _, a := range rel.Apps {
+		status, ok := known[a.ID]
+		if !ok {
+			status = skipper.AppStatus{DeploymentID: a.ID, State: skipper.StateUnknown}
+		}
+		out = append(out, attributed(status, rel, a.App))
+	}
+	return out, nil
+}
+
+// status is the platform status as it is kept; nil where the platform cannot be asked now: the next round of the status
+// updater brings it. Only an error of the store is one.
+func (r *Rollout) status(ctx context.Context, rel skipper.Release) (*string, error) {
+	apps, err := r.PlatformStatus(ctx, rel)
+	if err != nil {
+		if fail(ctx, err) {
+			return nil, err
+		}
+		return nil, nil
+	}
+	text := skipper.PlatformStatusOf(apps)
+	return &text, nil
+}
+
+// attributed copies a status and adds Skipper's attributes; the version is that of the release asked for, also where an
+// application was carried over (clients.md, Data Flow item 7).
+func attributed(status skipper.AppStatus, rel skipper.Release, app string) skipper.AppStatus {
+	instances := make(map[string]skipper.AppInstanceStatus, len(status.Instances))
+	for id, i := range status.Instances {
+		attributes := map[string]string{
+			"skipper.application.name": app,
+			"skipper.release.name":     rel.Name,
+			"skipper.release.version":  fmt.Sprint(rel.Version),
+		}
+		for k, v := range i.Attributes {
+			attributes[k] = v
+		}
+		i.Attributes = attributes
+		instances[id] = i
+	}
+	status.Instances = instances
+	return status
+}
+
+// Logs gives the output of every application of a release, by deployment id; only those whose id passes the filter.
+func (r *Rollout) Logs(ctx context.Context, rel skipper.Release, limit int64, filter func(id string) bool,
+) (map[string]string, error) {
+	out := map[string]string{}
+	account, err := r.accounts.Named(rel.PlatformName)
+	if err != nil {
+		return nil, err
+	}
+	var wanted []skipper.AppDeployment
+	for _, a := range rel.Apps {
+		if filter(a.ID) {
+			wanted = append(wanted, a)
+		}
+	}
+	handles, err := r.handles(ctx, account.Name, wanted)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range handles {
+		text, err := account.Deployer.Logs(ctx, h, limit)
+		if err != nil {
+			return nil, logError(h, err)
+		}
+		out[h.ID] = text
+	}
+	return out, nil
+}
+
+func logError(h deployer.Handle, err error) error {
+	if deployer.Retry(err) {
+		return skipper.Errorf(skipper.CodeUnavailable, "the logs of %s cannot be read now: %w", h.ID, err)
+	}
+	return skipper.Errorf(skipper.CodeConflict, "the logs of %s cannot be read: %w", h.ID, err)
+}

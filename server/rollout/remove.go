@@ -1,0 +1,248 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/skiff-project/skiff/pkg/deployer"
+	"github.com/skiff-project/skiff/pkg/skipper"
+	"github.com/skiff-project/skiff/server/machine"
+)
+
+// cancel leaves a state by its cancel event.
+func (r *Rollout) cancel(op skipper.Operation, event machine.Event) Result {
+	waited := int64(0)
+	if op.Plan.HandedOver != nil {
+		waited = r.clock().Sub(*op.Plan.HandedOver).Milliseconds()
+	}
+	err := skipper.Errorf(skipper.CodeCancelled, "Cancelled after %d ms.", waited)
+	return Result{Event: event, Message: "a cancel was asked for", Error: operationError(err)}
+}
+
+// compensate removes what a failed install left, and then its release version.
+func (r *Rollout) compensate(ctx context.Context, op skipper.Operation) (Result, error) {
+	rows, err := r.store.DeploymentsOf(ctx, op.ReleaseName, op.TargetVersion)
+	if err != nil {
+		return Result{}, fmt.Errorf("load deployments of operation %s: %w", op.ID, err)
+	}
+	res, err := r.removeAll(ctx, op, rows)
+	if err != nil || res.Event != machine.Done {
+		return res, err
+	}
+	res.Outcome = failure(op, skipper.OutcomeFailed)
+	res.Release = []skipper.ReleaseChange{{Name: op.ReleaseName, Version: op.TargetVersion, Remove: true}}
+	return res, nil
+}
+
+// failure is cancelled for an operation that was cancelled, otherwise what is given.
+func failure(op skipper.Operation, otherwise skipper.Outcome) skipper.Outcome {
+	if op.Error != nil && op.Error.Code == skipper.CodeCancelled {
+		return skipper.OutcomeCancelled
+	}
+	return otherwise
+}
+
+// cancelTarget removes the new applications of an upgrade; the version before still stands.
+func (r *Rollout) cancelTarget(ctx context.Context, op skipper.Operation) (Result, error) {
+	rows, err := r.store.DeploymentsOf(ctx, op.ReleaseName, op.TargetVersion)
+	if err != nil {
+		return Result{}, fmt.Errorf("load deployments of operation %s: %w", op.ID, err)
+	}
+	res, err := r.removeAll(ctx, op, rows)
+	if err != nil || res.Event != machine.Done {
+		return res, err
+	}
+	rel, err := r.store.Release(ctx, op.ReleaseName, op.TargetVersion)
+	if err != nil {
+		return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
+	}
+	res.Outcome = failure(op, skipper.OutcomeRolledBack)
+	if rel.Info.Status.StatusCode != skipper.StatusFailed { // a failed deploy said why already
+		change := skipper.ReleaseChange{Name: rel.Name, Version: rel.Version, Status: skipper.StatusFailed}
+		if op.Error != nil {
+			change.Description = op.Error.Message
+		}
+		res.Release = []skipper.ReleaseChange{change}
+	}
+	return res, nil
+}
+
+// accept makes the new version the one that stands; from here on the replaced applications of the source have to go.
+func (r *Rollout) accept(ctx context.Context, op skipper.Operation) (Result, error) {
+	rel, err := r.store.Release(ctx, op.ReleaseName, op.TargetVersion)
+	if err != nil {
+		return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
+	}
+	description := "Upgrade complete"
+	if op.Kind == skipper.KindRollback {
+		description = "Rollback complete"
+	}
+	change := skipper.ReleaseChange{
+		Name: rel.Name, Version: rel.Version, Status: skipper.StatusDeployed, Description: description,
+	}
+	if change.PlatformStatus, err = r.status(ctx, rel); err != nil {
+		return Result{}, err
+	}
+	return Result{
+		Event: machine.UpgradeAccept, Message: fmt.Sprintf("version %d stands from now on", op.TargetVersion),
+		Release: []skipper.ReleaseChange{change},
+	}, nil
+}
+
+// replaced lists the applications of the source that an upgrade replaces or drops. An upgrade of a deleted release
+// replaces nothing: nothing of it runs.
+func replaced(op skipper.Operation, source skipper.Release) []skipper.AppDeployment {
+	var out []skipper.AppDeployment
+	for _, a := range source.Apps {
+		if slices.Contains(op.Plan.Apps, a.App) || slices.Contains(op.Plan.Drop, a.App) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// removeSource removes the replaced applications; then the source is deleted and the upgrade has succeeded.
+func (r *Rollout) removeSource(ctx context.Context, op skipper.Operation) (Result, error) {
+	source, err := r.store.Release(ctx, op.ReleaseName, op.SourceVersion)
+	if err != nil {
+		return Result{}, fmt.Errorf("load source of operation %s: %w", op.ID, err)
+	}
+	rows, err := r.rowsOf(ctx, op, replaced(op, source))
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := r.removeAll(ctx, op, rows)
+	if err != nil || res.Event != machine.Done {
+		return res, err
+	}
+	change := skipper.ReleaseChange{
+		Name: source.Name, Version: source.Version, Status: skipper.StatusDeleted, Description: "Delete complete",
+	}
+	// Recorded: also a source that was deleted before counts as one that could not be deleted.
+	if res.Error != nil || source.Info.Status.StatusCode == skipper.StatusDeleted {
+		change.Status = skipper.StatusFailed
+		change.Description = "Could not delete existing application, manual intervention needed.  Sorry it didn't work out."
+	}
+	// The new version stands whatever is left of the old one: that is an open compensation.
+	res.Outcome, res.Error = skipper.OutcomeSucceeded, nil
+	res.Release = []skipper.ReleaseChange{change}
+	return res, nil
+}
+
+// remove deletes a release.
+func (r *Rollout) remove(ctx context.Context, op skipper.Operation) (Result, error) {
+	rel, err := r.store.Release(ctx, op.ReleaseName, op.TargetVersion)
+	if err != nil {
+		return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
+	}
+	rows, err := r.rowsOf(ctx, op, rel.Apps)
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := r.removeAll(ctx, op, rows)
+	if err != nil || res.Event != machine.Done {
+		return res, err
+	}
+	if op.Plan.Package != "" {
+		if err := r.packages(ctx, op.Plan.Package, op.ReleaseName); err != nil {
+			res.Message += "; the package stays: " + skipper.MessageOf(err)
+		}
+	}
+	// As in Skipper the release is deleted also when something is left; that is an open compensation.
+	res.Outcome, res.Error = skipper.OutcomeSucceeded, nil
+	res.Release = []skipper.ReleaseChange{{
+		Name: rel.Name, Version: rel.Version, Status: skipper.StatusDeleted, Description: "Delete complete",
+	}}
+	return res, nil
+}
+
+func (r *Rollout) rowsOf(ctx context.Context, op skipper.Operation, apps []skipper.AppDeployment,
+) ([]skipper.Deployment, error) {
+	ids := make([]string, 0, len(apps))
+	for _, a := range apps {
+		ids = append(ids, a.ID)
+	}
+	rows, err := r.store.Deployments(ctx, op.Plan.Account, ids)
+	if err != nil {
+		return nil, fmt.Errorf("load deployments of operation %s: %w", op.ID, err)
+	}
+	return rows, nil
+}
+
+// removeAll removes deployments from their platform and forgets those that are gone. The result is MORE when that they
+// have to go must be written first, DONE when none is left or the deadline came (then with an error that names what is
+// left: it is an open compensation from then on), else RETRY.
+func (r *Rollout) removeAll(ctx context.Context, op skipper.Operation, rows []skipper.Deployment) (Result, error) {
+	mark := Result{Event: machine.More}
+	for _, d := range rows {
+		if d.Wanted {
+			mark.Unwant = append(mark.Unwant, d.DeploymentID)
+		}
+	}
+	if mark.Unwant != nil {
+		mark.Message = strings.Join(mark.Unwant, ", ") + " must go"
+		return mark, nil
+	}
+	left := make([]error, len(rows))
+	var group sync.WaitGroup
+	for i, d := range rows {
+		group.Go(func() {
+			left[i] = r.removeOne(ctx, d,
+				func() error { return stored(r.store.CheckToken(ctx, op.ID, op.Token)) },
+				func() error { return stored(r.store.ForgetDeployment(ctx, op.ID, op.Token, d.Account, d.DeploymentID)) })
+		})
+	}
+	group.Wait()
+	var why []string
+	for i, err := range left {
+		if err != nil && fail(ctx, err) {
+			return Result{}, err
+		} else if err != nil {
+			why = append(why, fmt.Sprintf("%s: %v", rows[i].DeploymentID, err))
+		}
+	}
+	switch {
+	case len(why) == 0:
+		return Result{Event: machine.Done, Message: "nothing is left to remove"}, nil
+	case !r.late(op):
+		return Result{Event: machine.Retry, Message: strings.Join(why, "; ")}, nil
+	}
+	message := strings.Join(why, "; ")
+	err := skipper.Errorf(skipper.CodeUnavailable, "not removed yet, and retried until it is: %s", message)
+	return Result{Event: machine.Done, Message: err.Message, Error: operationError(err)}, nil
+}
+
+// removeOne removes one deployment and forgets it when the platform has nothing of it any more.
+func (r *Rollout) removeOne(ctx context.Context, d skipper.Deployment, check, forget func() error) error {
+	account, err := r.accounts.Named(d.Account)
+	if err != nil {
+		return err
+	}
+	free, err := r.slot(ctx, d.Account)
+	if err != nil {
+		return err
+	}
+	defer free()
+	if err := check(); err != nil {
+		return err
+	}
+	if err := account.Deployer.Undeploy(ctx, r.ownerOf(d), handleOf(d)); err != nil {
+		return err
+	}
+	status, err := account.Deployer.Status(ctx, []deployer.Handle{handleOf(d)})
+	if err != nil {
+		return err
+	}
+	if s := status[d.DeploymentID]; s.State != skipper.StateUnknown {
+		return deployer.Errorf(deployer.ErrUnavailable, "it is still %s", s.State)
+	}
+	return forget()
+}
+
+// Compensate removes one deployment that no operation works on; nil when it is gone and forgotten.
+func (r *Rollout) Compensate(ctx context.Context, d skipper.Deployment, forget func() error) error {
+	return r.removeOne(ctx, d, func() error { return nil }, forget)
+}
