@@ -184,7 +184,8 @@ func (s *Store) RequestCancel(
 
 // Advance writes all that one step of an operation changes, or nothing: skipper.ErrStale when the token is not the
 // operation's or the operation has ended, CodeReleaseNotFound when a release version that changes is not there.
-// A cancel that was requested while the step ran stays requested, and the operation is due at once then.
+// skipper.ErrChanged when a cancel was requested that the step did not know of: it has to be decided anew, so that a
+// cancel that was accepted is never overrun.
 func (s *Store) Advance(ctx context.Context, token int64, a skipper.Advance) error {
 	op := a.Operation
 	err := s.write(ctx, func(tx *gorm.DB) error {
@@ -220,18 +221,20 @@ func (s *Store) writeStep(tx *gorm.DB, token int64, a skipper.Advance) error {
 		row.LeaseOwner, row.LeaseUntil = "", 0
 		columns = append(columns, "lease_owner", "lease_until")
 	}
-	done := tx.Select(columns).Where("id = ? AND token = ? AND outcome = 'running'", row.ID, token).Updates(&row)
-	if done.Error != nil {
+	done := tx.Select(columns).Where("id = ? AND token = ? AND outcome = 'running' AND cancel_requested = ?",
+		row.ID, token, a.Operation.Cancel).Updates(&row)
+	if done.Error != nil || done.RowsAffected > 0 {
 		return done.Error
 	}
-	if done.RowsAffected == 0 {
-		return stale(row.ID)
+	var ours int64
+	if err := tx.Model(&operationRow{}).Where("id = ? AND token = ? AND outcome = 'running'", row.ID, token).
+		Count(&ours).Error; err != nil {
+		return err
 	}
-	if a.Operation.Cancel { // the step knew
-		return nil
+	if ours > 0 {
+		return skipper.ErrChanged
 	}
-	return ignore(update[operationRow](tx, map[string]any{"due": row.Updated},
-		"id = ? AND cancel_requested AND due > ?", row.ID, row.Updated))
+	return stale(row.ID)
 }
 
 func changeRelease(ctx context.Context, tx *gorm.DB, c skipper.ReleaseChange) error {

@@ -63,9 +63,18 @@ func (r releaseRow) domain() skipper.Release {
 	return release
 }
 
+// firstVersion is the object version of a release that is being made. It goes down with each change until the release
+// is made, which is version 0, as clients expect; from then on it goes up. So no two contents share a version.
+const firstVersion = -1
+
 // changedColumns are what a change writes; every change makes a new object version.
 func changedColumns(c skipper.ReleaseChange) (map[string]any, error) {
-	set := map[string]any{"object_version": gorm.Expr("object_version + 1")}
+	next := "object_version - 1"
+	if c.Status != "" {
+		next = "0"
+	}
+	set := map[string]any{"object_version": gorm.Expr(
+		"CASE WHEN status <> 'UNKNOWN' THEN object_version + 1 ELSE " + next + " END")}
 	if c.Status != "" {
 		set["status"] = c.Status
 		set["platform_status"] = nil

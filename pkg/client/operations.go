@@ -15,6 +15,16 @@ func (c *Client) Operation(ctx context.Context, operation string) (skipper.Opera
 	return o, err
 }
 
+// Operations lists the newest operations of a release, at most twenty, the newest first.
+func (c *Client) Operations(ctx context.Context, releaseName string) ([]skipper.Operation, error) {
+	href, err := c.follow(ctx, variables{"releaseName": releaseName, "size": "20"}, "operations")
+	if err != nil {
+		return nil, err
+	}
+	operations, _, err := list[skipper.Operation](ctx, c, href, "operations")
+	return operations, err
+}
+
 // Events lists the steps of an operation so far, oldest first.
 func (c *Client) Events(ctx context.Context, operation string) ([]skipper.OperationEvent, error) {
 	_, links, err := c.operation(ctx, operation)

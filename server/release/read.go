@@ -32,10 +32,16 @@ func (s *Service) live(ctx context.Context, rel skipper.Release) skipper.Info {
 	if rel.Info.Status.StatusCode == skipper.StatusDeleted || rel.Apps == nil {
 		return rel.Info
 	}
-	if apps, err := s.platforms.PlatformStatus(ctx, rel); err == nil {
-		text := skipper.PlatformStatusOf(apps)
-		rel.Info.Status.PlatformStatus = &text
+	apps, err := s.platforms.PlatformStatus(ctx, rel)
+	if err != nil {
+		return rel.Info
 	}
+	text := skipper.PlatformStatusOf(apps)
+	if old := rel.Info.Status.PlatformStatus; old == nil || *old != text {
+		// As in Skipper, what was asked is what lists show next. It is a copy: not having kept it harms nobody.
+		_ = s.store.SetPlatformStatus(ctx, rel.ID, text)
+	}
+	rel.Info.Status.PlatformStatus = &text
 	return rel.Info
 }
 

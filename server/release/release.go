@@ -29,6 +29,7 @@ type Store interface {
 	NextVersion(ctx context.Context, name string) (int, error)
 	Accept(ctx context.Context, op skipper.Operation, release *skipper.Release, latest int,
 	) (skipper.Operation, skipper.Release, error)
+	SetPlatformStatus(ctx context.Context, releaseID int64, platformStatus string) error
 	RequestCancel(ctx context.Context, releaseName string, states []skipper.State) (*skipper.Operation, error)
 	RunningOperation(ctx context.Context, releaseName string) (*skipper.Operation, error)
 }

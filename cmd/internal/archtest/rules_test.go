@@ -84,7 +84,7 @@ var owners = map[string][]string{
 	"github.com/yosida95/uritemplate":  {"pkg/client"},
 	"github.com/spf13/cobra":           {"cmd/internal/cli", "cmd/internal/shell"},
 	"github.com/jedib0t/go-pretty/v6":  {"cmd/internal/cli", "cmd/internal/shell"},
-	"gorm.io":                          {"repository"},
+	"gorm.io":                          {"repository", "repository/repositorytest"},
 	"modernc.org/sqlite":               {"repository"},
 	"github.com/pressly/goose/v3":      {"repository"},
 	"github.com/jackc/pgx/v5":          {"repository", "repository/postgrestest"},

@@ -23,7 +23,7 @@ type FakeDeployment struct {
 	Count      int
 	Properties map[string]string // as the application got them
 	Deployment map[string]string
-	Gone       *time.Time `json:",omitempty"` // when it will be, after Undeploy
+	Gone       *time.Time // when it will be, after Undeploy
 }
 
 // Call is one changing call of a Fake.

@@ -371,7 +371,8 @@ func oneFails(s *suite) {
 	instances := s.await(h, skipper.StatePartial).Instances
 
 	require.Len(s, instances, 3)
-	for index, want := range []skipper.DeploymentState{skipper.StateDeployed, skipper.StateFailed, skipper.StateDeployed} {
+	deployed, failed := skipper.StateDeployed, skipper.StateFailed
+	for index, want := range []skipper.DeploymentState{deployed, failed, deployed} {
 		for id, i := range instances {
 			if strings.HasSuffix(id, fmt.Sprintf("-%d", index)) {
 				require.Equal(s, want, i.State, id)

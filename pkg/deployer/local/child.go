@@ -92,7 +92,7 @@ func closeAll(files ...io.Closer) {
 }
 
 func openLog(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
 
 func (c *child) wait(cmd *exec.Cmd) {

@@ -67,7 +67,8 @@ func (d *Deployer) intended(ctx context.Context, r deployer.Request, h deployer.
 }
 
 func exists(id string) error {
-	return deployer.Errorf(deployer.ErrExists, "App with deploymentId [%s] is already deployed with another specification", id)
+	return deployer.Errorf(deployer.ErrExists, "App with deploymentId [%s] is already deployed with another specification",
+		id)
 }
 
 // keepPorts leases the ports that running instances have already.

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -58,8 +57,9 @@ type Deployer struct {
 
 	host     string // id of this machine among the servers of the installation
 	boot     string // id of this run of the machine
-	ownHost  func() string
 	http     *http.Client
+	named    sync.Once
+	address  string // see ownAddress
 	mu       sync.Mutex
 	children map[string]*child    // processes we are the parent of, by nonce
 	started  map[string]bool      // nonces whose startup probe has passed
@@ -82,7 +82,7 @@ func New(c Config) (*Deployer, error) {
 		return nil, err
 	}
 	return &Deployer{
-		Config: c, host: host, boot: boot, ownHost: sync.OnceValue(ownAddress),
+		Config: c, host: host, boot: boot,
 		http: &http.Client{
 			Timeout: probeTimeout, Transport: &http.Transport{DisableKeepAlives: true},
 		},
@@ -105,25 +105,6 @@ func hostID(dataDir string) (string, error) {
 	return id, nil
 }
 
-// ownAddress is the IPv4 address that the machine's own name stands for, as in the reference, or the loopback one.
-func ownAddress() string {
-	const loopback = "127.0.0.1"
-	name, err := os.Hostname()
-	if err != nil {
-		return loopback
-	}
-	addresses, err := net.LookupIP(name)
-	if err != nil {
-		return loopback
-	}
-	for _, a := range addresses {
-		if v4 := a.To4(); v4 != nil {
-			return v4.String()
-		}
-	}
-	return loopback
-}
-
 // Type is local.
 func (d *Deployer) Type() string { return "local" }
 
@@ -134,9 +115,10 @@ func (d *Deployer) Describe() string {
 	if s.JavaOpts != "" {
 		java = fmt.Sprintf("JavaOpts = [%s], ", s.JavaOpts)
 	}
-	return fmt.Sprintf(
-		"%sShutdownTimeout = [%d], EnvVarsToInherit = [%s], JavaCmd = [%s], WorkingDirectoriesRoot = [%s], DeleteFilesOnExit = [%t]",
-		java, s.ShutdownTimeout, strings.Join(s.EnvVarsToInherit, ","), s.JavaCmd, s.WorkingDirectoriesRoot, s.DeleteFilesOnExit)
+	return java + fmt.Sprintf(
+		"ShutdownTimeout = [%d], EnvVarsToInherit = [%s], JavaCmd = [%s], WorkingDirectoriesRoot = [%s], "+
+			"DeleteFilesOnExit = [%t]", s.ShutdownTimeout, strings.Join(s.EnvVarsToInherit, ","), s.JavaCmd,
+		s.WorkingDirectoriesRoot, s.DeleteFilesOnExit)
 }
 
 // ID is group.name. ErrInvalid when a part is missing or it gets longer than 255 bytes.
@@ -146,16 +128,21 @@ func (d *Deployer) ID(r deployer.Request) (string, error) {
 	case r.Group == "" || r.Name == "":
 		return "", deployer.Errorf(deployer.ErrInvalid, "a deployment needs a group and a name, found %q", id)
 	case len(id) > 255:
-		return "", deployer.Errorf(deployer.ErrInvalid, "deployment id %q is longer than 255 bytes; use a shorter release name", id)
+		return "", deployer.Errorf(deployer.ErrInvalid, "deployment id %q is longer than 255 bytes; use a shorter release name",
+			id)
 	}
 	return id, nil
 }
 
 // Ping says whether working directories can be made.
 func (d *Deployer) Ping(context.Context) error {
-	probe, err := os.MkdirTemp(d.Settings.WorkingDirectoriesRoot, "skiff-ping-")
+	root := d.Settings.WorkingDirectoriesRoot
+	err := os.MkdirAll(root, 0o750)
 	if err == nil {
-		err = os.Remove(probe)
+		var probe string
+		if probe, err = os.MkdirTemp(root, "skiff-ping-"); err == nil {
+			err = os.Remove(probe)
+		}
 	}
 	if err != nil {
 		return deployer.Errorf(deployer.ErrUnavailable, "working-directories-root cannot be used: %w", err)
@@ -169,8 +156,8 @@ func (d *Deployer) Close(context.Context) error {
 	return nil
 }
 
-// portOwner is the owner of a deployment's port leases.
-func (d *Deployer) portOwner(id string) string { return d.Account + "/" + id }
+// portOwner is the owner of a deployment's port leases; the id comes first, because the store goes by it as well.
+func (d *Deployer) portOwner(id string) string { return id + "/" + d.Account }
 
 // here refuses what another machine runs: only the server there can tell and change it.
 func (d *Deployer) here(id string, rec *record) error {

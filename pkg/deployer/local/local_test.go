@@ -243,7 +243,7 @@ func TestPorts_TakenOnesAreNotChosen(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, listener.Close()) })
-	taken := listener.Addr().(*net.TCPAddr).Port
+	taken := portOf(t, listener)
 	d, r := a.deployer(), a.request("log")
 	r.Deployment[prefix+"port-range.low"] = strconv.Itoa(taken)
 	r.Deployment[prefix+"port-range.high"] = strconv.Itoa(taken + 1)
@@ -254,6 +254,13 @@ func TestPorts_TakenOnesAreNotChosen(t *testing.T) {
 	require.ErrorContains(t, err, "Could not find a free random port range")
 	require.NoError(t, d.Undeploy(t.Context(), r.Owner, h))
 	require.Empty(t, marked(a.config.Installation))
+}
+
+func portOf(t *testing.T, l net.Listener) int {
+	t.Helper()
+	address, ok := l.Addr().(*net.TCPAddr)
+	require.True(t, ok)
+	return address.Port
 }
 
 func TestPorts_AFixedOneIsKept(t *testing.T) {
@@ -282,7 +289,7 @@ func TestProbes(t *testing.T) {
 	t.Cleanup(server.Close)
 	a := newAccount(t)
 	d, r := a.deployer(), a.request("log")
-	r.Properties["server.port"] = strconv.Itoa(server.Listener.Addr().(*net.TCPAddr).Port)
+	r.Properties["server.port"] = strconv.Itoa(portOf(t, server.Listener))
 	r.Properties["hello.delay"] = "3600000"
 	r.Deployment[prefix+"hostname"] = "127.0.0.1"
 	r.Deployment[prefix+"startup-probe.path"], r.Deployment[prefix+"health-probe.path"] = "ready", "/health"

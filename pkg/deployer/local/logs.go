@@ -45,7 +45,7 @@ func tail(path string, limit int64) (string, error) {
 	} else if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	info, err := f.Stat()
 	if err != nil {
 		return "", err

@@ -113,8 +113,14 @@ func TestDebugOption(t *testing.T) {
 		port    int
 		want    string
 	}{
-		{"", 0, ""}, {"", 5005, option + "5006"}, {"*:20075", 5005, option + "*:20076"}, {"20075", 0, option + "20076"},
-		{"192.0.2.1:20075", 0, option + "192.0.2.1:20076"}, {"nonsense", 0, ""}, {"a:b", 0, ""}, {":65535", 0, ""},
+		{"", 0, ""},
+		{"", 5005, option + "5006"},
+		{"*:20075", 5005, option + "*:20076"},
+		{"20075", 0, option + "20076"},
+		{"192.0.2.1:20075", 0, option + "192.0.2.1:20076"},
+		{"nonsense", 0, ""},
+		{"a:b", 0, ""},
+		{":65535", 0, ""},
 	} {
 		s := DefaultSettings("/tmp")
 		s.DebugAddress, s.DebugPort = c.address, c.port

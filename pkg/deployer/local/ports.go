@@ -68,7 +68,7 @@ func turned(ports []int) []int {
 	if len(ports) == 0 {
 		return nil
 	}
-	at := rand.IntN(len(ports))
+	at := rand.IntN(len(ports)) //nolint:gosec // spreads the ports, keeps no secret
 	return slices.Concat(ports[at:], ports[:at])
 }
 

@@ -8,8 +8,8 @@ import (
 // process is a live process as the process table has it.
 type process struct {
 	pid, group, session int
-	start               uint64 // clock ticks since boot; with boot and pid it names a process for ever
-	mark                mark   // zero when it has none, or none that we may read
+	start               int64 // clock ticks since boot; with boot and pid it names a process for ever
+	mark                mark  // zero when it has none, or none that we may read
 }
 
 // leads says whether the process is the one we started, rather than one that it started.
@@ -31,7 +31,7 @@ func parseStat(stat []byte) (process, bool) {
 		}
 		*field = n
 	}
-	start, err := strconv.ParseUint(string(fields[19]), 10, 64)
+	start, err := strconv.ParseInt(string(fields[19]), 10, 64)
 	p.start = start
 	return p, err == nil
 }

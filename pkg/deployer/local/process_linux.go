@@ -48,7 +48,7 @@ func processes() ([]process, error) {
 	if err != nil {
 		return nil, deployer.Errorf(deployer.ErrUnavailable, "list processes: %w", err)
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }() // it was only read
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, deployer.Errorf(deployer.ErrUnavailable, "list processes: %w", err)
@@ -73,7 +73,7 @@ func signalGroup(group int, force bool) {
 		signal = syscall.SIGKILL
 	}
 	if group > 1 {
-		_ = syscall.Kill(-group, signal) // whether it worked, the process table tells
+		_ = syscall.Kill(group, signal) // whether it worked, the process table tells
 	}
 }
 

@@ -45,7 +45,7 @@ type instance struct {
 	Nonce  string `json:"nonce"`
 	Port   int    `json:"port"` // below 1: not known to us
 	PID    int    `json:"pid,omitempty"`
-	Start  uint64 `json:"start,omitempty"`
+	Start  int64  `json:"start,omitempty"`
 	Boot   string `json:"boot,omitempty"`
 	Failed string `json:"failed,omitempty"` // why it could not be started
 }
@@ -55,8 +55,12 @@ const recordFormat = 1
 func (d *Deployer) newRecord(id, hash string, s Settings) *record {
 	millis := strconv.FormatInt(d.Clock().UnixMilli(), 10)
 	name := strings.NewReplacer("/", "_", "\x00", "_").Replace(id)
+	dir := filepath.Join(s.WorkingDirectoriesRoot, millis, name)
+	if absolute, err := filepath.Abs(dir); err == nil { // a later server may be started in another folder
+		dir = absolute
+	}
 	return &record{
-		Format: recordFormat, Host: d.host, Boot: d.boot, Hash: hash, Dir: filepath.Join(s.WorkingDirectoriesRoot, millis, name),
+		Format: recordFormat, Host: d.host, Boot: d.boot, Hash: hash, Dir: dir,
 		ShutdownTimeout: s.ShutdownTimeout, KeepFiles: !s.DeleteFilesOnExit, InheritLogging: s.InheritLogging,
 		Hostname: s.Hostname, StartupProbe: s.StartupProbePath, HealthProbe: s.HealthProbePath,
 	}

@@ -55,7 +55,7 @@ func (d *Deployer) status(ctx context.Context, h deployer.Handle, table func() (
 		err = d.adopt(h.ID, rec, table)
 	}
 	if err != nil {
-		d.Logger.Warn("status not known", "deployment", h.ID, "error", err)
+		d.Logger.WarnContext(ctx, "status not known", "deployment", h.ID, "error", err)
 		status.State = skipper.StateError
 		return status
 	}
@@ -92,7 +92,7 @@ func (d *Deployer) observe(ctx context.Context, rec *record, slots chan struct{}
 func (d *Deployer) look(ctx context.Context, rec *record, i instance) observed {
 	o := observed{instance: i, alive: d.alive(i), state: skipper.StateDeploying}
 	if i.Port > 0 {
-		o.url = d.base(rec)[0] + ":" + strconv.Itoa(i.Port)
+		o.url = d.base(ctx, rec)[0] + ":" + strconv.Itoa(i.Port)
 	}
 	switch {
 	case i.Failed != "" || (i.PID > 0 && !o.alive):

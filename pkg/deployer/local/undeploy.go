@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,10 +50,11 @@ const (
 // stop ends the instances from an index on: every process with their mark, and every process in their sessions.
 // The end of the grace period is remembered, so that calls with little time each still come to SIGKILL.
 func (d *Deployer) stop(ctx context.Context, id string, from int, leaders []instance, grace time.Duration) error {
-	key := id
+	nonces := []string{id}
 	for _, i := range leaders {
-		key += " " + i.Nonce
+		nonces = append(nonces, i.Nonce)
 	}
+	key := strings.Join(nonces, " ")
 	deadline := d.graceUntil(key, grace)
 	for {
 		left, err := d.members(id, from, leaders)
@@ -115,7 +117,7 @@ func (d *Deployer) members(id string, from int, leaders []instance) ([]process, 
 	}
 	var found []process
 	for _, p := range all {
-		if sessions[p.session] || (d.ours(p.mark, id) && p.mark.index >= from) {
+		if p.pid == p.session && d.ours(p.mark, id) && p.mark.index >= from {
 			found = append(found, p)
 		}
 	}
