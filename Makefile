@@ -29,7 +29,7 @@ sample: ## build the sample application into bin/apps, in every version
 run: build ## build and start the server on 127.0.0.1:7577
 	bin/skiff server
 
-demo: build sample ## install, upgrade, roll back and delete a real application, on a server of its own
+demo: build ## install, upgrade, roll back and delete a real application, on a server of its own
 	sh testdata/scripts/demo.sh
 
 test: ## run the tests; names what this machine lacks, whose tests are skipped

@@ -100,7 +100,7 @@ func TestLoad_TakesAnySpellingOfAKey(t *testing.T) {
 		"upper":           "PLATFORM.LOCAL.ACCOUNTS.default.PORTRANGE.LOW: 30000",
 		"in brackets":     "platform.local.accounts.[default].port-range.low: 30000",
 		"placeholder":     "platform.local.accounts.default.port-range.low: ${LOW:3}0${ZEROES:000}",
-		"Skipper, nested": "spring: {cloud: {skipper.server: {platform: {local.accounts: {default: {portRange: {low: 30000}}}}}}}",
+		"Skipper nested":  "spring: {cloud: {skipper.server: {platform: {local.accounts.default: {portRange.low: 30000}}}}}",
 		"Skipper, dotted": skipper + "platform.local.accounts.default.port-range.low: 30000",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -235,7 +235,8 @@ func TestLoad_MakesSpringsDataSourceTheDatabase(t *testing.T) {
 func TestLoad_NamesWhatDoesNothingInWarnings(t *testing.T) {
 	t.Parallel()
 	file := `
-spring: {flyway.enabled: false, main: {banner-mode: off}, datasource.url: 'jdbc:postgresql://h/d?reWriteBatchedInserts=true'}
+spring: {flyway.enabled: false, main: {banner-mode: off}}
+spring.datasource.url: jdbc:postgresql://h/d?reWriteBatchedInserts=true
 management.endpoints.web.exposure.include: '*'
 logging: {level: {root: warn}}
 maven.remote-repositories: {}`
@@ -369,7 +370,8 @@ func TestLoad_LeavesVariablesOfKubernetesServicesAlone(t *testing.T) {
 	t.Parallel()
 	environ := []string{
 		"KUBERNETES_SERVICE_HOST=10.0.0.1", "SKIFF_SERVICE_HOST=10.0.0.2", "SKIFF_SERVICE_PORT_HTTP=7577",
-		"SKIFF_PORT=tcp://10.0.0.2:7577", "SKIFF_PORT_7577_TCP_ADDR=10.0.0.2", "SKIFF_SERVER_PORT=tcp://10.0.0.2:7577", "SERVER_PORT=tcp://10.0.0.3:80",
+		"SKIFF_PORT=tcp://10.0.0.2:7577", "SKIFF_PORT_7577_TCP_ADDR=10.0.0.2", "SKIFF_SERVER_PORT=tcp://10.0.0.2:7577",
+		"SERVER_PORT=tcp://10.0.0.3:80",
 	}
 	c, _, err := load("skiff.yml", nil, "h", environ, nil)
 	require.NoError(t, err)

@@ -110,7 +110,7 @@ func TestKilledServer_ItsProcessesAreTakenOver(t *testing.T) {
 				t.Parallel()
 				a, dir := newAccount(t), t.TempDir()
 				ports := a.config.Ports
-				a.config = config(dir, t.Name())
+				a.config = config(dir, a.config.Installation)
 				a.config.Ports = ports
 				saved := killed(t, a, dir, mode, running)
 				before := marked(a.config.Installation)
@@ -154,7 +154,7 @@ func TestKilledServer_UndeployGoesByTheMark(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			a, dir := newAccount(t), t.TempDir()
-			a.config = config(dir, t.Name())
+			a.config = config(dir, a.config.Installation)
 			saved := killed(t, a, dir, mode, running)
 			require.NoError(t, os.RemoveAll(a.config.DataDir))
 
@@ -170,7 +170,7 @@ func TestKilledServer_UndeployGoesByTheMark(t *testing.T) {
 func TestKilledServer_TellsWhatDiedMeanwhile(t *testing.T) {
 	t.Parallel()
 	a, dir := newAccount(t), t.TempDir()
-	a.config = config(dir, t.Name())
+	a.config = config(dir, a.config.Installation)
 	saved := killed(t, a, dir, atReturn, 2)
 	d := a.deployer()
 	status := await(t, d, saved, skipper.StateDeployed)

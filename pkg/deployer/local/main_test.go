@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -99,7 +100,8 @@ type account struct {
 func newAccount(t *testing.T) *account {
 	t.Helper()
 	ports := &leases{owner: map[int]string{}}
-	a := &account{t: t, ports: ports, config: config(t.TempDir(), t.Name())}
+	// The name is drawn, so that another run of the tests at the same time does not count our processes as its own.
+	a := &account{t: t, ports: ports, config: config(t.TempDir(), t.Name()+" "+rand.Text())}
 	a.config.Ports = ports
 	t.Cleanup(func() { require.Zero(t, ports.count(), "ports are still leased") })
 	return a

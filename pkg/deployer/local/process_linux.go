@@ -73,7 +73,7 @@ func signalGroup(group int, force bool) {
 		signal = syscall.SIGKILL
 	}
 	if group > 1 {
-		_ = syscall.Kill(group, signal) // whether it worked, the process table tells
+		_ = syscall.Kill(-group, signal) // whether it worked, the process table tells
 	}
 }
 

@@ -117,7 +117,7 @@ func (d *Deployer) members(id string, from int, leaders []instance) ([]process, 
 	}
 	var found []process
 	for _, p := range all {
-		if p.pid == p.session && d.ours(p.mark, id) && p.mark.index >= from {
+		if sessions[p.session] || (d.ours(p.mark, id) && p.mark.index >= from) {
 			found = append(found, p)
 		}
 	}
