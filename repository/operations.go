@@ -46,7 +46,7 @@ func (s *Store) accept(
 		}
 		if release != nil {
 			made = newReleaseRow(*release)
-			made.ID = 0
+			made.ID, made.ObjectVersion = 0, firstVersion
 			if err := insertRelease(ctx, tx, &made); err != nil {
 				return err
 			}
@@ -183,7 +183,7 @@ func (s *Store) RequestCancel(
 }
 
 // Advance writes all that one step of an operation changes, or nothing: skipper.ErrStale when the token is not the
-// operation's or the operation has ended, CodeReleaseNotFound when a release version that changes is not there.
+// operation's or the operation has ended, CodeReleaseNotFound when a release version that changes is not there, and
 // skipper.ErrChanged when a cancel was requested that the step did not know of: it has to be decided anew, so that a
 // cancel that was accepted is never overrun.
 func (s *Store) Advance(ctx context.Context, token int64, a skipper.Advance) error {
@@ -232,7 +232,7 @@ func (s *Store) writeStep(tx *gorm.DB, token int64, a skipper.Advance) error {
 		return err
 	}
 	if ours > 0 {
-		return skipper.ErrChanged
+		return skipper.Errorf(skipper.CodeConflict, "operation %q is to be cancelled: %w", row.ID, skipper.ErrChanged)
 	}
 	return stale(row.ID)
 }

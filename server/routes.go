@@ -60,7 +60,7 @@ func withAccessLog(clock func() time.Time, logger *slog.Logger, next http.Handle
 func withRecovery(h *handler.Handler, logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recorder := &statusRecorder{ResponseWriter: w}
-		defer func() {
+		defer func() { //nolint:contextcheck // Fail takes the context from the request
 			cause := recover()
 			if cause == nil {
 				return

@@ -86,8 +86,8 @@ func setup(*testing.T) *bench {
 	return b
 }
 
-func (b *bench) ask(method, path string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, nil)
+func (b *bench) ask(path string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -109,10 +109,10 @@ func (b *bench) start(t *testing.T) (base string, ended func() error) {
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	require.Len(t, b.ask(http.MethodGet, "/api").Header().Get("X-Request-Id"), 36)
-	require.Equal(t, "mine-1", b.ask(http.MethodGet, "/api", "X-Request-Id", "mine-1").Header().Get("X-Request-Id"))
+	require.Len(t, b.ask("/api").Header().Get("X-Request-Id"), 36)
+	require.Equal(t, "mine-1", b.ask("/api", "X-Request-Id", "mine-1").Header().Get("X-Request-Id"))
 	for _, bad := range []string{"a b", "a\"b", strings.Repeat("a", 65)} {
-		require.Len(t, b.ask(http.MethodGet, "/api", "X-Request-Id", bad).Header().Get("X-Request-Id"), 36)
+		require.Len(t, b.ask("/api", "X-Request-Id", bad).Header().Get("X-Request-Id"), 36)
 	}
 	require.Contains(t, b.log.String(), "request=mine-1")
 	require.Contains(t, b.log.String(), "status=200")
@@ -122,7 +122,7 @@ func TestPanic_IsAnInternalErrorWithoutInternals(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.releases.manifest = func() (skipper.Manifest, error) { panic("the secret") }
-	w := b.ask(http.MethodGet, "/api/release/manifest/one", "X-Request-Id", "r-1")
+	w := b.ask("/api/release/manifest/one", "X-Request-Id", "r-1")
 	require.Equal(t, http.StatusInternalServerError, w.Code)
 	require.NotContains(t, w.Body.String(), "secret")
 	var problem struct{ Message, Path string }
@@ -154,7 +154,7 @@ func TestServe_AnswersUntilShutdown(t *testing.T) {
 	require.NoError(t, b.Shutdown(t.Context()))
 	_, err = client.Do(request)
 	require.Error(t, err)
-	require.Equal(t, http.StatusServiceUnavailable, b.ask(http.MethodGet, "/actuator/health/readiness").Code)
+	require.Equal(t, http.StatusServiceUnavailable, b.ask("/actuator/health/readiness").Code)
 }
 
 func TestShutdown_EndsRequestsThatWait(t *testing.T) {
@@ -193,10 +193,11 @@ func TestListen_AddressInUse(t *testing.T) {
 	t.Parallel()
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer taken.Close()
-	port := taken.Addr().(*net.TCPAddr).Port
+	defer func() { _ = taken.Close() }() // it only took the port
+	address, ok := taken.Addr().(*net.TCPAddr)
+	require.True(t, ok)
 	s := server.New(server.Config{
-		Address: "127.0.0.1", Port: port, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Address: "127.0.0.1", Port: address.Port, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Handler: handler.Config{Catalog: fakeCatalog{}, Releases: &fakeReleases{}, Operations: fakeOperations{}},
 	})
 	_, err = s.Listen(t.Context())

@@ -56,39 +56,63 @@ func packageOf(name, template, values string) skipper.Package {
 func TestRender_SaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ template, values, overrides, want string }{
-		"missing value": {template: "a: b\nc: {{spec.foo}}\n",
-			want: "template hello.yml, line 2: no value for {{spec.foo}}; set it in values.yml or in the request's values"},
-		"partial": {template: "{{>x}}",
-			want: "template hello.yml, line 1: partials are not supported: {{>x}}"},
-		"not closed": {template: "\n{{#a}}",
-			want: "template hello.yml, line 2: section {{#a}} is not closed; add {{/a}}"},
-		"other closed": {template: "{{#a}}{{/b}}",
-			want: "template hello.yml, line 1: {{/b}} closes section {{#a}} of line 1"},
-		"closed, not open": {template: "{{/b}}",
-			want: "template hello.yml, line 1: {{/b}} closes a section that is not open"},
-		"empty tag": {template: "{{ }}",
-			want: "template hello.yml, line 1: a tag is empty; put a name into {{}}"},
-		"bad delimiters": {template: "{{=x=}}",
-			want: "template hello.yml, line 1: {{=x=}} must be of the form {{=1 2=}} or {{=12 34=}}"},
+		"missing value": {
+			template: "a: b\nc: {{spec.foo}}\n",
+			want:     "template hello.yml, line 2: no value for {{spec.foo}}; set it in values.yml or in the request's values",
+		},
+		"partial": {
+			template: "{{>x}}",
+			want:     "template hello.yml, line 1: partials are not supported: {{>x}}",
+		},
+		"not closed": {
+			template: "\n{{#a}}",
+			want:     "template hello.yml, line 2: section {{#a}} is not closed; add {{/a}}",
+		},
+		"other closed": {
+			template: "{{#a}}{{/b}}",
+			want:     "template hello.yml, line 1: {{/b}} closes section {{#a}} of line 1",
+		},
+		"closed, not open": {
+			template: "{{/b}}",
+			want:     "template hello.yml, line 1: {{/b}} closes a section that is not open",
+		},
+		"empty tag": {
+			template: "{{ }}",
+			want:     "template hello.yml, line 1: a tag is empty; put a name into {{}}",
+		},
+		"bad delimiters": {
+			template: "{{=x=}}",
+			want:     "template hello.yml, line 1: {{=x=}} must be of the form {{=1 2=}} or {{=12 34=}}",
+		},
 		"line break": {template: "{{a\nb}}", want: "line break"},
-		"not YAML": {template: "a: 1\nb: [\nc: d\n",
-			want: "template hello.yml renders to text that is not valid YAML: near line"},
-		"list": {overrides: "- a\n",
+		"not YAML": {
+			template: "a: 1\nb: [\nc: d\n",
+			want:     "template hello.yml renders to text that is not valid YAML: near line",
+		},
+		"list": {
+			overrides: "- a\n",
 			want: "Was expecting override values to produce a Map, " +
-				"instead got class = class java.util.ArrayListoverrideValues.getRaw() = - a\n"},
-		"text": {overrides: "just text",
+				"instead got class = class java.util.ArrayListoverrideValues.getRaw() = - a\n",
+		},
+		"text": {
+			overrides: "just text",
 			want: "Was expecting override values to produce a Map, " +
-				"instead got class = class java.lang.StringoverrideValues.getRaw() = just text"},
+				"instead got class = class java.lang.StringoverrideValues.getRaw() = just text",
+		},
 		"number":             {overrides: "12345678901", want: "instead got class = class java.lang.Long"},
 		"values":             {values: "- a", want: "Config Values that are not a map are not yet supported."},
 		"bad request values": {overrides: "a: [", want: "the values of the request are not valid YAML: line 1: "},
 		"number as key":      {values: "a: {8080: x}", want: "values: the key 8080 is not a text; put it in quotes"},
-		"nested deep": {template: strings.Repeat("{{#a}}", 65) + strings.Repeat("{{/a}}", 65),
-			want: "sections are nested deeper than 64"},
+		"nested deep": {
+			template: strings.Repeat("{{#a}}", 65) + strings.Repeat("{{/a}}", 65),
+			want:     "sections are nested deeper than 64",
+		},
 		"large":     {template: strings.Repeat("x", maxTemplate+1), want: "the template is larger than"},
 		"unbounded": {template: "{{#a}}{{b}}{{/a}}", values: "a: 1", want: "no value for {{b}}"},
-		"endless": {template: loops(9), values: "m: {a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8}",
-			want: "it renders to too much"},
+		"endless": {
+			template: loops(9), values: "m: {a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8}",
+			want: "it renders to too much",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

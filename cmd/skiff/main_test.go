@@ -70,10 +70,10 @@ type process struct {
 }
 
 // serve starts a server on a data folder and waits until it says where it listens.
-func serve(t *testing.T, dir string, args ...string) *process {
+func serve(t *testing.T, dir string) *process {
 	t.Helper()
 	p := &process{t: t, dir: dir, log: &bytes.Buffer{}, done: make(chan error, 1)}
-	p.cmd = exec.Command(built.skiff, append([]string{"server", "--port", "0", "--data-dir", dir}, args...)...)
+	p.cmd = exec.Command(built.skiff, "server", "--port", "0", "--data-dir", dir)
 	p.cmd.Env = append(os.Environ(), "SKIFF_HEALTHCHECK_PERIOD=200ms")
 	p.cmd.Stderr = p.log
 	out, err := p.cmd.StdoutPipe()
@@ -95,7 +95,7 @@ func serve(t *testing.T, dir string, args ...string) *process {
 // kill is SIGKILL: nothing of the server's own making runs after it.
 func (p *process) kill() {
 	if p.cmd.Process.Signal(syscall.SIGKILL) == nil {
-		<-p.done
+		_ = <-p.done // it was killed
 	}
 }
 

@@ -23,8 +23,8 @@ type file struct {
 	mode          fs.FileMode
 }
 
-func zipOf(t testing.TB, entries ...file) []byte {
-	t.Helper()
+func zipOf(tb testing.TB, entries ...file) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for _, e := range entries {
@@ -33,16 +33,15 @@ func zipOf(t testing.TB, entries ...file) []byte {
 			header.SetMode(e.mode)
 		}
 		entry, err := w.CreateHeader(header)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		_, err = entry.Write([]byte(e.content))
-		require.NoError(t, err)
+		require.NoError(tb, err)
 	}
-	require.NoError(t, w.Close())
+	require.NoError(tb, w.Close())
 	return b.Bytes()
 }
 
-func ptr(s string) *string { return &s }
-
+//go:fix inline
 func TestRead_FindsEverythingInOrderOfName(t *testing.T) {
 	t.Parallel()
 	// As Data Flow packs: no entry for the root, its package.yml last, and names in no order.
@@ -68,12 +67,12 @@ func TestRead_FindsEverythingInOrderOfName(t *testing.T) {
 	require.Empty(t, cmp.Diff(skipper.Package{
 		Metadata: skipper.PackageMetadata{
 			APIVersion: "skipper.spring.io/v1", Kind: "SkipperPackageMetadata", Name: "hello", Version: "1.0.0",
-			Description: ptr(`a "b"`),
+			Description: new(`a "b"`),
 		},
 		Templates: []skipper.Template{{Name: "b.yaml", Data: "b: 1"}, {Name: "z.yml", Data: "z: 1"}},
 		Dependencies: []skipper.Package{
 			{
-				Metadata:  skipper.PackageMetadata{Name: "alpha", Version: "2", Origin: ptr("null"), Tags: ptr("~")},
+				Metadata:  skipper.PackageMetadata{Name: "alpha", Version: "2", Origin: new("null"), Tags: new("~")},
 				Templates: []skipper.Template{{Name: "a.yml", Data: "a: 1"}}, Dependencies: []skipper.Package{},
 				FileHolders: []skipper.FileHolder{},
 			},
@@ -82,7 +81,7 @@ func TestRead_FindsEverythingInOrderOfName(t *testing.T) {
 				Templates: []skipper.Template{}, Dependencies: []skipper.Package{}, FileHolders: []skipper.FileHolder{},
 			},
 		},
-		ConfigValues: &skipper.ConfigValues{Raw: ptr("v: \ufffd1\n")},
+		ConfigValues: &skipper.ConfigValues{Raw: new("v: \ufffd1\n")},
 		FileHolders:  []skipper.FileHolder{{Name: "skipper_manifest.yml", Bytes: []byte("m: 1")}},
 	}, got))
 }
@@ -96,8 +95,10 @@ func TestRead_RefusesWhatIsNoPackage(t *testing.T) {
 	}{
 		"not a zip":     {[]byte("not a zip"), "the package file is not a zip archive"},
 		"nothing in it": {zipOf(t), "Package is expected to be unpacked, but it doesn't exist"},
-		"another root": {zipOf(t, file{name: "hallo-1.0.0/package.yml"}),
-			"Package is expected to be unpacked, but it doesn't exist"},
+		"another root": {
+			zipOf(t, file{name: "hallo-1.0.0/package.yml"}),
+			"Package is expected to be unpacked, but it doesn't exist",
+		},
 		"two roots":    {zipOf(t, good, file{name: "other/x"}), "exactly one root folder"},
 		"beside root":  {zipOf(t, good, file{name: "x"}), "exactly one root folder"},
 		"climbs out":   {zipOf(t, good, file{name: "hello-1.0.0/../../x"}), "not a path below its root folder"},
@@ -105,20 +106,32 @@ func TestRead_RefusesWhatIsNoPackage(t *testing.T) {
 		"drive":        {zipOf(t, good, file{name: "C:/x"}), "not a path below its root folder"},
 		"backslash":    {zipOf(t, good, file{name: `hello-1.0.0/..\x`}), "not a path below its root folder"},
 		"double slash": {zipOf(t, good, file{name: "hello-1.0.0//x"}), "not a path below its root folder"},
-		"link": {zipOf(t, good, file{name: "hello-1.0.0/l", content: "/etc", mode: fs.ModeSymlink | 0o777}),
-			"not a plain file"},
+		"link": {
+			zipOf(t, good, file{name: "hello-1.0.0/l", content: "/etc", mode: fs.ModeSymlink | 0o777}),
+			"not a plain file",
+		},
 		"twice":          {zipOf(t, good, good), `"hello-1.0.0/package.yml" twice`},
 		"no package.yml": {zipOf(t, file{name: "hello-1.0.0/values.yml"}), "hello-1.0.0 has no package.yml"},
-		"no name": {zipOf(t, file{name: good.name, content: "version: 1.0.0\n"}),
-			"hello-1.0.0/package.yml has no name"},
-		"no kind": {zipOf(t, file{name: good.name, content: "name: a\nversion: 1\napiVersion: x\n"}),
-			"has no kind; add it"},
-		"list in it": {zipOf(t, file{name: good.name, content: hello + "tags: [a]\n"}),
-			"Unable to Parse yaml to PackageMetadata type"},
-		"no mapping": {zipOf(t, file{name: good.name, content: "text"}),
-			"Unable to Parse yaml to PackageMetadata type"},
-		"nested without": {zipOf(t, good, file{name: "hello-1.0.0/packages/a/x.yml"}),
-			"hello-1.0.0/packages/a has no package.yml"},
+		"no name": {
+			zipOf(t, file{name: good.name, content: "version: 1.0.0\n"}),
+			"hello-1.0.0/package.yml has no name",
+		},
+		"no kind": {
+			zipOf(t, file{name: good.name, content: "name: a\nversion: 1\napiVersion: x\n"}),
+			"has no kind; add it",
+		},
+		"list in it": {
+			zipOf(t, file{name: good.name, content: hello + "tags: [a]\n"}),
+			"Unable to Parse yaml to PackageMetadata type",
+		},
+		"no mapping": {
+			zipOf(t, file{name: good.name, content: "text"}),
+			"Unable to Parse yaml to PackageMetadata type",
+		},
+		"nested without": {
+			zipOf(t, good, file{name: "hello-1.0.0/packages/a/x.yml"}),
+			"hello-1.0.0/packages/a has no package.yml",
+		},
 		"nested deep": {zipOf(t, append([]file{good}, nest(12)...)...), "packages hold each other deeper than 8"},
 	} {
 		t.Run(name, func(t *testing.T) {

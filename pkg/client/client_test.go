@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -63,9 +64,7 @@ func serve(t *testing.T, answers map[string]string) (*fake, *client.Client) {
 		"GET /api/packageMetadata/search": `{"_links": {"findByNameContainingIgnoreCase":
 			{"href": "{{base}}/api/packageMetadata/search/containing{?name,projection}", "templated": true}}}`,
 	}}
-	for request, answer := range answers {
-		f.answers[request] = answer
-	}
+	maps.Copy(f.answers, answers)
 	f.Server = httptest.NewServer(http.HandlerFunc(f.answer))
 	t.Cleanup(f.Close)
 	c, err := client.New(f.URL)
@@ -218,7 +217,7 @@ func TestLists(t *testing.T) {
 	packages, err = c.PackagesContaining(ctx, "a&b")
 	require.Equal(t, "xa&b", names(packages, err))
 	releases, err := c.Listed(ctx, "")
-	require.Equal(t, "", names(releases, err))
+	require.Empty(t, names(releases, err))
 	releases, err = c.Listed(ctx, "hel")
 	require.Equal(t, "hello", names(releases, err))
 	releases, err = c.History(ctx, "hello")

@@ -165,7 +165,8 @@ func TestAddPage(t *testing.T) {
 			"first /x?page=0&size=20", "prev /x?page=4&size=20", "self /x?page=5", "last /x?page=0&size=20",
 		}},
 		"sorted, with another parameter": {
-			"/x?sort=name&projection=summary&page=1&size=1", hal.NewPage(1, 1, 2), []string{"name,asc"},
+			"/x?sort=name&projection=summary&page=1&size=1", hal.NewPage(1, 1, 2),
+			[]string{"name,asc"},
 			[]string{
 				"first /x?projection=summary&page=0&size=1&sort=name,asc",
 				"prev /x?projection=summary&page=0&size=1&sort=name,asc",

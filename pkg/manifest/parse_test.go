@@ -63,14 +63,18 @@ func TestParse_SaysWhatIsWrong(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"empty document": {head + "---\n", "Can't parse manifest, it is empty"},
 		"not a map":      {head + "---\n- x\n", "Can't parse manifest, it is not a map.  Manifest = - x"},
-		"no name": {"kind: SpringBootApp",
-			"SpringCloudDeployerApplicationManifest must define a 'name' property in the metadata"},
+		"no name": {
+			"kind: SpringBootApp",
+			"SpringCloudDeployerApplicationManifest must define a 'name' property in the metadata",
+		},
 		"other kind": {head + "---\nkind: ConfigMap\n", "document 2 of the manifest is of kind 'ConfigMap'; " +
 			"all documents of a release must be of kind 'SpringCloudDeployerApplication'"},
 		"list as property": {head + "spec: {applicationProperties: {a: [1]}}", "Can't parse Package's manifest YAML: " +
 			"spec.applicationProperties.a in document 1 must be a text, found a list"},
-		"text as spec": {head + "spec: x",
-			"Can't parse Package's manifest YAML: spec in document 1 must be keys with values, found a text"},
+		"text as spec": {
+			head + "spec: x",
+			"Can't parse Package's manifest YAML: spec in document 1 must be keys with values, found a text",
+		},
 		"not YAML": {"a: [", "the manifest is not valid YAML: line 1: did not find expected node content"},
 	} {
 		t.Run(name, func(t *testing.T) {

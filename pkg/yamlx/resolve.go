@@ -32,20 +32,28 @@ var implicit = []struct {
 	limit   int
 	pattern *regexp.Regexp
 }{
-	{tagBool, "yYnNtTfFoO", 10,
-		regexp.MustCompile(`^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)},
-	{tagInt, "-+0123456789", 1024,
+	{
+		tagBool, "yYnNtTfFoO", 10,
+		regexp.MustCompile(`^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`),
+	},
+	{
+		tagInt, "-+0123456789", 1024,
 		regexp.MustCompile(`^(?:[-+]?0b_*[01][01_]*|[-+]?0_*[0-7][0-7_]*|[-+]?(?:0|[1-9][0-9_]*)|` +
-			`[-+]?0x_*[0-9a-fA-F][0-9a-fA-F_]*|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$`)},
-	{tagFloat, "-+0123456789.", 1024,
+			`[-+]?0x_*[0-9a-fA-F][0-9a-fA-F_]*|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$`),
+	},
+	{
+		tagFloat, "-+0123456789.", 1024,
 		regexp.MustCompile(`^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+|` +
 			`\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|` +
-			`[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)},
+			`[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`),
+	},
 	{tagMerge, "<", 10, regexp.MustCompile(`^<<$`)},
 	{tagNull, "~nN ", 10, regexp.MustCompile(`^(?:~|null|Null|NULL| )$`)},
-	{tagTimestamp, "0123456789", 50,
+	{
+		tagTimestamp, "0123456789", 50,
 		regexp.MustCompile(`^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}` +
-			`:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?)$`)},
+			`:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?)$`),
+	},
 }
 
 // resolve gives the type of an unquoted scalar.

@@ -71,8 +71,10 @@ func TestParse_Refuses(t *testing.T) {
 		"tag":              {"a: 1\nb: !thing x", "could not determine a constructor for the tag !thing", 2},
 		"java tag":         {"!!java.util.Date x", "constructor for the tag tag:yaml.org,2002:java.util.Date", 1},
 		"merge as a value": {"a: <<", "constructor for the tag tag:yaml.org,2002:merge", 1},
-		"merge of text": {"a: &a x\nb:\n  <<: *a",
-			"expected a mapping or list of mappings for merging, but found scalar", 3},
+		"merge of text": {
+			"a: &a x\nb:\n  <<: *a",
+			"expected a mapping or list of mappings for merging, but found scalar", 3,
+		},
 		"bad int":        {"!!int x", "is not a value of type !!int", 1},
 		"tab":            {"a: 1\nb:\tc", "a tab cannot set off a value", 2},
 		"other document": {"a: &x 1\n---\nb: *x", "found undefined alias x", 3},

@@ -14,6 +14,7 @@ func advanceTests() map[string]func(t *testing.T, b *bundle) {
 		"Advance_WritesTheStepAndKeepsTheLease":    testAdvanceStep,
 		"Advance_ParkAndEndGiveTheLeaseBack":       testAdvancePark,
 		"Advance_ChangesReleases":                  testAdvanceReleases,
+		"Advance_CountsObjectVersions":             testAdvanceObjectVersion,
 		"Advance_UnwantsDeployments":               testAdvanceUnwant,
 		"Advance_WithAnOldTokenChangesNothing":     testAdvanceStale,
 		"Advance_IsAtomic":                         testAdvanceAtomic,
@@ -110,6 +111,32 @@ func testAdvanceReleases(t *testing.T, b *bundle) {
 	requireCode(t, skipper.CodeNotFound, err)
 	change(skipper.ReleaseChange{Name: "log", Version: 3, Remove: true})
 	expect(one)
+}
+
+// testAdvanceObjectVersion: a release that is made has object version 0, and no two contents share one.
+func testAdvanceObjectVersion(t *testing.T, b *bundle) {
+	op := b.leased(t, "log")
+	seen := []int64{}
+	note := func() {
+		t.Helper()
+		release, err := b.Release(t.Context(), "log", 1)
+		require.NoError(t, err)
+		seen = append(seen, release.ObjectVersion)
+	}
+	note()
+	for _, change := range []skipper.ReleaseChange{
+		{Apps: []skipper.AppDeployment{{App: "log", ID: "log.log-v1"}}},
+		{Description: "Still underway"},
+		{Status: skipper.StatusDeployed},
+		{Description: "Install complete"},
+		{Status: skipper.StatusDeleted},
+	} {
+		change.Name, change.Version = "log", 1
+		require.NoError(t, b.Advance(t.Context(), op.Token,
+			skipper.Advance{Operation: op, Release: []skipper.ReleaseChange{change}}))
+		note()
+	}
+	require.Equal(t, []int64{-1, -2, -3, 0, 1, 2}, seen)
 }
 
 func testAdvanceUnwant(t *testing.T, b *bundle) {

@@ -46,7 +46,7 @@ func testLease(t *testing.T, b *bundle) {
 
 func testLeaseLimit(t *testing.T, b *bundle) {
 	p := b.addPackage(t, "log", "1.0.0", nil)
-	for i, name := range []string{"third", "second", "first"} {
+	for i, name := range []string{"a", "b", "c"} {
 		op := b.operation(skipper.KindInstall, name, 1)
 		op.Due = op.Due.Add(-time.Duration(i) * time.Second)
 		release := b.release(name, 1, p)
@@ -56,10 +56,10 @@ func testLeaseLimit(t *testing.T, b *bundle) {
 	now := b.clock.Now()
 	got, err := b.Lease(t.Context(), "server-1", now, now.Add(time.Second), 2)
 	require.NoError(t, err)
-	require.Equal(t, []string{"install-first-1", "install-second-1"}, idsOf(got))
+	require.Equal(t, []string{"install-c-1", "install-b-1"}, idsOf(got))
 	got, err = b.Lease(t.Context(), "server-2", now, now.Add(time.Second), 2)
 	require.NoError(t, err)
-	require.Equal(t, []string{"install-third-1"}, idsOf(got))
+	require.Equal(t, []string{"install-a-1"}, idsOf(got))
 }
 
 func testLeaseTakeOver(t *testing.T, b *bundle) {

@@ -131,22 +131,24 @@ func testRequestCancel(t *testing.T, b *bundle) {
 
 func testRequestCancelDuringAStep(t *testing.T, b *bundle) {
 	op := b.leased(t, "log")
+	b.wantDeployment(t, op, "log.log-v1")
 	_, err := b.RequestCancel(t.Context(), "log", []skipper.State{skipper.StateInstall})
 	require.NoError(t, err)
 
-	op.State, op.Due = skipper.StateUpgradeWait, b.clock.Now().Add(time.Hour)
+	before := b.everything(t, op)
+	err = b.Advance(t.Context(), op.Token, fullAdvance(op))
+	require.ErrorIs(t, err, skipper.ErrChanged, "a step that did not know of the cancel must not overrun it")
+	require.NotErrorIs(t, err, skipper.ErrStale)
+	requireCode(t, skipper.CodeConflict, err)
+	requireEqual(t, before, b.everything(t, op))
+
+	op.Cancel, op.State, op.Due = true, skipper.StateUpgradeCancel, b.clock.Now().Add(time.Minute)
 	require.NoError(t, b.Advance(t.Context(), op.Token, skipper.Advance{Operation: op, Park: true}))
 	got, err := b.Operation(t.Context(), op.ID)
 	require.NoError(t, err)
-	require.True(t, got.Cancel, "a step that did not know does not undo it")
-	require.Equal(t, b.clock.Now(), got.Due, "nor delay it")
-
-	got.Due = b.clock.Now().Add(time.Minute)
-	require.NoError(t, b.Advance(t.Context(), op.Token, skipper.Advance{Operation: got, Park: true}))
-	later, err := b.Operation(t.Context(), op.ID)
-	require.NoError(t, err)
-	require.True(t, later.Cancel)
-	require.Equal(t, got.Due, later.Due, "a step that knew decides when it goes on")
+	require.True(t, got.Cancel)
+	require.Equal(t, skipper.StateUpgradeCancel, got.State)
+	require.Equal(t, op.Due, got.Due, "a step that knew decides when it goes on")
 }
 
 func testRequestCancelNothing(t *testing.T, b *bundle) {

@@ -46,7 +46,7 @@ func testReleaseKeepsEveryField(t *testing.T, b *bundle) {
 	_, made, err := b.Accept(t.Context(), b.operation(skipper.KindInstall, "log", 1), &want, 0)
 	require.NoError(t, err)
 	require.Positive(t, made.ID)
-	want.ID = made.ID
+	want.ID, want.ObjectVersion = made.ID, -1
 	requireEqual(t, want, made)
 	got, err := b.Release(t.Context(), "log", 1)
 	require.NoError(t, err)
@@ -58,7 +58,7 @@ func testReleaseKeepsEveryField(t *testing.T, b *bundle) {
 	bare := skipper.Release{Name: "bare", Version: 1, PackageID: p.ID, Pkg: skipper.Package{Metadata: p}}
 	_, made, err = b.Accept(t.Context(), b.operation(skipper.KindInstall, "bare", 1), &bare, 0)
 	require.NoError(t, err)
-	bare.ID = made.ID
+	bare.ID, bare.ObjectVersion = made.ID, -1
 	got, err = b.Release(t.Context(), "bare", 1)
 	require.NoError(t, err)
 	requireEqual(t, bare, got)
@@ -163,23 +163,26 @@ func testReleasesSortedAndPaged(t *testing.T, b *bundle) {
 	b.released(t, "a", 1, p, skipper.StatusDeployed)
 	b.clock.advance(-time.Hour)
 	b.released(t, "a", 2, p, skipper.StatusDeleted)
+	b.clock.advance(-time.Hour)
+	b.released(t, "c", 1, p, skipper.StatusFailed)
 	name, last := skipper.Sort{Property: "name"}, skipper.Sort{Property: "info.lastDeployed"}
 	newest := skipper.Sort{Property: "info.lastDeployed", Descending: true}
 	for _, c := range []struct {
 		request skipper.PageRequest
 		want    []string
 	}{
-		{pageOf(0, 20), []string{"b-1", "a-1", "a-2"}},
-		{pageOf(0, 20, last), []string{"a-2", "b-1", "a-1"}},
-		{pageOf(0, 20, newest), []string{"a-1", "b-1", "a-2"}},
-		{pageOf(0, 20, skipper.Sort{Property: "info.status.statusCode"}), []string{"a-2", "a-1", "b-1"}},
-		{pageOf(0, 20, name, skipper.Sort{Property: "version", Descending: true}), []string{"a-2", "a-1", "b-1"}},
-		{pageOf(0, 20, skipper.Sort{Property: "version", IgnoreCase: true}), []string{"b-1", "a-1", "a-2"}},
+		{pageOf(0, 20), []string{"b-1", "a-1", "a-2", "c-1"}},
+		{pageOf(0, 20, last), []string{"c-1", "a-2", "b-1", "a-1"}},
+		{pageOf(0, 20, newest), []string{"a-1", "b-1", "a-2", "c-1"}},
+		{pageOf(0, 20, skipper.Sort{Property: "info.status.statusCode"}), []string{"a-2", "a-1", "b-1", "c-1"}},
+		{pageOf(0, 20, name, skipper.Sort{Property: "version", Descending: true}), []string{"a-2", "a-1", "b-1", "c-1"}},
+		{pageOf(0, 20, skipper.Sort{Property: "version", IgnoreCase: true}), []string{"b-1", "a-1", "c-1", "a-2"}},
 		{pageOf(1, 1, newest), []string{"b-1"}},
+		{pageOf(2, 1, skipper.Sort{Property: "info.status.statusCode"}), []string{"b-1"}},
 	} {
 		page, err := b.Releases(t.Context(), c.request)
 		require.NoError(t, err)
-		require.Equal(t, 3, page.Total)
+		require.Equal(t, 4, page.Total)
 		require.Equal(t, c.want, versionsOf(page.Items), "%+v", c.request)
 	}
 }

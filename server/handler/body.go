@@ -87,6 +87,8 @@ func checkContentType(r *http.Request) error {
 	case params["charset"] == "":
 		header += ";charset=UTF-8"
 	}
-	return &protocolError{status: http.StatusUnsupportedMediaType, class: classMediaType,
-		message: "Content type '" + strings.TrimSpace(header) + "' not supported"}
+	return &protocolError{
+		status: http.StatusUnsupportedMediaType, class: classMediaType,
+		message: "Content type '" + strings.TrimSpace(header) + "' not supported",
+	}
 }

@@ -51,6 +51,7 @@ func wireOf(code skipper.Code) (status int, class string) {
 		return http.StatusServiceUnavailable, classSkipper
 	case skipper.CodeTimeout:
 		return http.StatusGatewayTimeout, classSkipper
+	case skipper.CodeInternal:
 	}
 	return http.StatusInternalServerError, classSkipper
 }
@@ -78,14 +79,14 @@ func notThere() error {
 	return &protocolError{status: http.StatusNotFound, message: "not there", emptyBody: true}
 }
 
-// failedOperation is the error with which an operation ended.
-type failedOperation struct {
+// operationFailedError is the error with which an operation ended.
+type operationFailedError struct {
 	err error
 	id  string
 }
 
-func (e *failedOperation) Error() string { return e.err.Error() }
-func (e *failedOperation) Unwrap() error { return e.err }
+func (e *operationFailedError) Error() string { return e.err.Error() }
+func (e *operationFailedError) Unwrap() error { return e.err }
 
 // problem is the body of Spring Boot's error controller.
 type problem struct {
@@ -105,7 +106,7 @@ func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.failProtocol(w, r, p)
 		return
 	}
-	failed, isFailed := errors.AsType[*failedOperation](err)
+	failed, isFailed := errors.AsType[*operationFailedError](err)
 	err = ofContext(r.Context(), err)
 	code := skipper.CodeOf(err)
 	status, class := wireOf(code)

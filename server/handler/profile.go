@@ -19,21 +19,29 @@ type profile struct {
 
 func profiles() []profile {
 	return []profile{
-		{rel: "repositories", item: "repository", searches: []string{"findByName"},
+		{
+			rel: "repositories", item: "repository", searches: []string{"findByName"},
 			fields: []string{"name", "url", "sourceUrl", "local", "description", "repoOrder"},
-			types:  map[string]string{"local": "boolean", "repoOrder": "integer"}},
-		{rel: "deployers", item: "deployer", searches: []string{"findByName"},
-			fields: []string{"name", "type", "description"}},
-		{rel: "releases", item: "release", searches: []string{historySearch},
-			fields: []string{"name", "version", "platformName"}, types: map[string]string{"version": "integer"}},
-		{rel: "packageMetadata", item: "packageMetadata",
+			types:  map[string]string{"local": "boolean", "repoOrder": "integer"},
+		},
+		{
+			rel: "deployers", item: "deployer", searches: []string{"findByName"},
+			fields: []string{"name", "type", "description"},
+		},
+		{
+			rel: "releases", item: "release", searches: []string{historySearch},
+			fields: []string{"name", "version", "platformName"}, types: map[string]string{"version": "integer"},
+		},
+		{
+			rel: "packageMetadata", item: "packageMetadata",
 			searches: []string{"findByName", "findByNameContainingIgnoreCase"},
 			fields: []string{
 				"apiVersion", "origin", "repositoryId", "repositoryName", "kind", "name", "displayName", "version",
 				"packageSourceUrl", "packageHomeUrl", "tags", "maintainer", "description", "sha256", "iconUrl",
 			},
 			types:   map[string]string{"repositoryId": "integer"},
-			summary: []string{"name", "id", "version", "description", "iconUrl", "repositoryName"}},
+			summary: []string{"name", "id", "version", "description", "iconUrl", "repositoryName"},
+		},
 	}
 }
 
@@ -41,8 +49,10 @@ func (h *Handler) profileRoutes() []route {
 	const root = "/api/profile"
 	routes := []route{{method: http.MethodGet, path: root, types: jsonTypes(), vary: true, serve: h.profileIndex}}
 	for _, p := range profiles() {
-		routes = append(routes, route{method: http.MethodGet, path: root + "/" + p.rel, vary: true,
-			types: []string{typeALPS, typeSchema, typeJSON}, serve: p.serve})
+		routes = append(routes, route{
+			method: http.MethodGet, path: root + "/" + p.rel, vary: true,
+			types: []string{typeALPS, typeSchema, typeJSON}, serve: p.serve,
+		})
 	}
 	return routes
 }
@@ -157,8 +167,10 @@ func (p profile) schema() schemaDocument {
 		}
 		properties[name] = property
 	}
-	return schemaDocument{Title: titled(p.item), Properties: properties, Type: "object",
-		Schema: "http://json-schema.org/draft-04/schema#"}
+	return schemaDocument{
+		Title: titled(p.item), Properties: properties, Type: "object",
+		Schema: "http://json-schema.org/draft-04/schema#",
+	}
 }
 
 // titled makes "Package metadata" of packageMetadata.

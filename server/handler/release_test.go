@@ -35,7 +35,8 @@ func TestCommands_HandTheRequestOver(t *testing.T) {
 			http.MethodPost, "/api/package/install",
 			`{"packageIdentifier":{"packageName":"hello","packageVersion":null},"installProperties":
 			{"releaseName":"one","platformName":"default","configValues":{"raw":"a: b"}},"colour":"red"}`,
-			http.StatusCreated, skipper.InstallRequest{
+			http.StatusCreated,
+			skipper.InstallRequest{
 				PackageIdentifier: &skipper.PackageIdentifier{PackageName: "hello"},
 				InstallProperties: &skipper.InstallProperties{
 					ReleaseName: "one", PlatformName: "default", ConfigValues: &skipper.ConfigValues{Raw: &raw},
@@ -44,31 +45,37 @@ func TestCommands_HandTheRequestOver(t *testing.T) {
 		},
 		"install by id": {
 			http.MethodPost, "/api/package/install/5", `{"releaseName":"one"}`,
-			http.StatusCreated, installByID{5, skipper.InstallProperties{ReleaseName: "one"}},
+			http.StatusCreated,
+			installByID{5, skipper.InstallProperties{ReleaseName: "one"}},
 		},
 		"upgrade, scalars of other types": {
 			http.MethodPost, "/api/release/upgrade/",
 			`{"upgradeProperties":{"releaseName":7},"timeout":"60000","force":"true","appNames":["a",1]}`,
-			http.StatusCreated, skipper.UpgradeRequest{
+			http.StatusCreated,
+			skipper.UpgradeRequest{
 				UpgradeProperties: &skipper.UpgradeProperties{ReleaseName: "7"}, Timeout: &timeout, Force: true,
 				AppNames: []string{"a", "1"},
 			},
 		},
 		"upgrade, nulls": {
 			http.MethodPost, "/api/release/upgrade", `{"timeout":null,"force":null,"appNames":null}`,
-			http.StatusCreated, skipper.UpgradeRequest{},
+			http.StatusCreated,
+			skipper.UpgradeRequest{},
 		},
 		"rollback": {
 			http.MethodPost, "/api/release/rollback", `{"releaseName":"one","version":"","timeout":60000.9}`,
-			http.StatusCreated, skipper.RollbackRequest{ReleaseName: "one", Timeout: &timeout},
+			http.StatusCreated,
+			skipper.RollbackRequest{ReleaseName: "one", Timeout: &timeout},
 		},
 		"rollback by path": {
 			http.MethodPost, "/api/release/rollback/o%20e/0", "",
-			http.StatusCreated, skipper.RollbackRequest{ReleaseName: "o e", Version: &version},
+			http.StatusCreated,
+			skipper.RollbackRequest{ReleaseName: "o e", Version: &version},
 		},
 		"scale": {
 			http.MethodPost, "/api/release/scale/one", `{"scale":[{"name":"a","count":2,"properties":{"k":1}}]}`,
-			http.StatusCreated, scaling{"one", skipper.ScaleRequest{Scale: []skipper.ScaleRequestItem{
+			http.StatusCreated,
+			scaling{"one", skipper.ScaleRequest{Scale: []skipper.ScaleRequestItem{
 				{Name: "a", Count: &count, Properties: map[string]string{"k": "1"}},
 			}}},
 		},

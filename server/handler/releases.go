@@ -201,7 +201,7 @@ func commanded(h *Handler, r request, status int) func(skipper.Release, skipper.
 	return func(release skipper.Release, operation skipper.Operation, err error) (answer, error) {
 		switch {
 		case err != nil && operation.ID != "":
-			return answer{}, &failedOperation{err: err, id: operation.ID}
+			return answer{}, &operationFailedError{err: err, id: operation.ID}
 		case err != nil:
 			return answer{}, err
 		case operation.ID == "":

@@ -96,8 +96,10 @@ func (r request) version() (int, error) {
 // names reads the parameter names: comma separated, repeated, or both.
 func (r request) names() ([]string, error) {
 	if !r.has("names") {
-		return nil, &protocolError{status: http.StatusBadRequest, class: classMissingParameter,
-			message: "Required request parameter 'names' for method parameter type String[] is not present"}
+		return nil, &protocolError{
+			status: http.StatusBadRequest, class: classMissingParameter,
+			message: "Required request parameter 'names' for method parameter type String[] is not present",
+		}
 	}
 	var names []string
 	for name := range strings.SplitSeq(strings.Join(r.query["names"], ","), ",") {

@@ -159,8 +159,10 @@ func (s resource[T]) refuse(_ context.Context, r request) (answer, error) {
 			return answer{}, err
 		}
 	}
-	return answer{}, &protocolError{status: http.StatusMethodNotAllowed, message: "read only", emptyBody: true,
-		allow: "GET,HEAD,OPTIONS"}
+	return answer{}, &protocolError{
+		status: http.StatusMethodNotAllowed, message: "read only", emptyBody: true,
+		allow: "GET,HEAD,OPTIONS",
+	}
 }
 
 func (s resource[T]) missing(context.Context, request) (answer, error) { return answer{}, notThere() }

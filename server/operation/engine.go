@@ -145,7 +145,8 @@ func (e *Engine) walk(parent context.Context, op skipper.Operation) {
 	var renewal sync.WaitGroup
 	defer renewal.Wait()
 	defer cancel()
-	renewal.Go(func() { e.renew(ctx, cancel, op, log) })
+	leased := op // op changes with each step
+	renewal.Go(func() { e.renew(ctx, cancel, leased, log) })
 
 	for {
 		parked, err := e.step(ctx, op)
@@ -159,8 +160,7 @@ func (e *Engine) walk(parent context.Context, op skipper.Operation) {
 		case parked:
 			return
 		}
-		token := op.Token
-		if op, err = e.store.Operation(ctx, op.ID); err != nil || op.Token != token || !op.Running() {
+		if op, err = e.store.Operation(ctx, op.ID); err != nil || op.Token != leased.Token || !op.Running() {
 			return // a lost lease, or a store that is gone: the lease runs out by itself
 		}
 	}
@@ -179,11 +179,13 @@ func (e *Engine) park(ctx context.Context, op skipper.Operation, err error, log 
 	}
 }
 
-// renew keeps the lease until the walk is over; losing it ends the walk.
+// renew keeps the lease until the walk is over. The walk ends while the lease still holds, when it could run out before
+// the next try to renew it: from then on another server may be at work.
 func (e *Engine) renew(ctx context.Context, lost context.CancelFunc, op skipper.Operation, log *slog.Logger) {
-	ticker := time.NewTicker(e.config.Lease * 3 / 10)
+	period := e.config.Lease * 3 / 10
+	ticker := time.NewTicker(period)
 	defer ticker.Stop()
-	until := e.clock().Add(e.config.Lease)
+	until := op.LeaseUntil
 	for {
 		select {
 		case <-ctx.Done():
@@ -195,7 +197,7 @@ func (e *Engine) renew(ctx context.Context, lost context.CancelFunc, op skipper.
 		switch {
 		case err == nil:
 			until = now.Add(e.config.Lease)
-		case errors.Is(err, skipper.ErrStale), now.After(until):
+		case errors.Is(err, skipper.ErrStale), now.Add(period).After(until):
 			log.WarnContext(ctx, "the lease cannot be renewed", "error", err)
 			lost()
 			return

@@ -30,6 +30,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// cutOff is a store whose leases cannot be renewed, as for a server that hangs or has lost its network.
+type cutOff struct{ *repository.Store }
+
+func (cutOff) Renew(context.Context, string, int64, time.Time) error {
+	return skipper.Errorf(skipper.CodeUnavailable, "no network")
+}
+
 // server is a skiff without HTTP: the real store, engine and services, on the scripted fake platform.
 type server struct {
 	t        *testing.T
@@ -39,6 +46,7 @@ type server struct {
 	catalog  *catalog.Service
 	release  *release.Service
 	engine   *operation.Engine
+	roll     *rollout.Rollout
 	stop     func() // as SIGTERM does
 	timeouts rollout.Config
 }
@@ -51,6 +59,13 @@ func short() rollout.Config {
 }
 
 func start(t *testing.T, dir string, fake *deployertest.Fake, config rollout.Config) *server {
+	t.Helper()
+	return startWith(t, dir, fake, config, 10*time.Second, func(s *repository.Store) operation.Store { return s })
+}
+
+func startWith(t *testing.T, dir string, fake *deployertest.Fake, config rollout.Config, lease time.Duration,
+	wrap func(*repository.Store) operation.Store,
+) *server {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	store, err := repository.Open(t.Context(), repository.Config{Dir: dir, Clock: time.Now, Logger: log})
@@ -65,15 +80,15 @@ func start(t *testing.T, dir string, fake *deployertest.Fake, config rollout.Con
 	accounts := deployer.Accounts{{Name: "default", Deployer: fake}}
 	packages := catalog.New(store, log)
 	roll := rollout.New(store, accounts, config, time.Now, log, packages.DeletePackageExcept)
-	engine := operation.New(store, roll, operation.Config{
-		Owner: fmt.Sprint(time.Now().UnixNano()), Poll: 20 * time.Millisecond,
+	engine := operation.New(wrap(store), roll, operation.Config{
+		Owner: fmt.Sprint(time.Now().UnixNano()), Lease: lease, Poll: 20 * time.Millisecond,
 		RetryBase: 5 * time.Millisecond, RetryLimit: 20 * time.Millisecond, SweepLimit: 20 * time.Millisecond,
 	}, time.Now, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); engine.Run(ctx) }()
 	s := &server{
-		t: t, dir: dir, store: store, fake: fake, catalog: packages, engine: engine, timeouts: config,
+		t: t, dir: dir, store: store, roll: roll, fake: fake, catalog: packages, engine: engine, timeouts: config,
 		release: release.New(store, packages, engine, roll, accounts, release.Config{
 			HealthTimeout: config.HealthTimeout, WaitLimit: 20 * time.Second, LogLimit: 1 << 20,
 		}, time.Now),
@@ -121,9 +136,9 @@ spec:
 	require.NoError(s.t, err)
 }
 
-func (s *server) install(name, pkg, version, values string) (skipper.Release, skipper.Operation, error) {
+func (s *server) install(name, pkg, values string) (skipper.Release, skipper.Operation, error) {
 	return s.release.Install(s.t.Context(), skipper.InstallRequest{
-		PackageIdentifier: &skipper.PackageIdentifier{PackageName: pkg, PackageVersion: version},
+		PackageIdentifier: &skipper.PackageIdentifier{PackageName: pkg, PackageVersion: "1.0.0"},
 		InstallProperties: &skipper.InstallProperties{
 			ReleaseName: name, PlatformName: "default", ConfigValues: &skipper.ConfigValues{Raw: &values},
 		},
@@ -158,9 +173,9 @@ func (s *server) runs() []string {
 	return slices.Sorted(maps.Keys(l.Deployments))
 }
 
-func (s *server) status(name string, version int) (skipper.StatusCode, string) {
+func (s *server) status(version int) (skipper.StatusCode, string) {
 	s.t.Helper()
-	info, err := s.release.Status(s.t.Context(), name, version)
+	info, err := s.release.Status(s.t.Context(), "r", version)
 	require.NoError(s.t, err)
 	return info.Status.StatusCode, info.Description
 }
@@ -181,7 +196,7 @@ func TestInstall_HandsAllApplicationsToThePlatform(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.upload("pair", "1.0.0", "a", "b")
-	rel, op, err := s.install("r", "pair", "1.0.0", "")
+	rel, op, err := s.install("r", "pair", "")
 	require.NoError(t, err)
 	require.Equal(t, skipper.OutcomeSucceeded, op.Outcome)
 	require.Equal(t, skipper.StatusDeployed, rel.Info.Status.StatusCode)
@@ -194,7 +209,7 @@ func TestInstall_ThatFailsLeavesNothingAndTheNameFree(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.upload("pair", "1.0.0", "a", "b")
-	_, op, err := s.install("r", "pair", "1.0.0", "b: {fake.deploy-error: invalid}")
+	_, op, err := s.install("r", "pair", "b: {fake.deploy-error: invalid}")
 	require.Equal(t, skipper.CodeConflict, skipper.CodeOf(err))
 	require.ErrorContains(t, err, "b")
 	require.Equal(t, skipper.OutcomeFailed, op.Outcome)
@@ -202,7 +217,7 @@ func TestInstall_ThatFailsLeavesNothingAndTheNameFree(t *testing.T) {
 	_, err = s.release.Status(t.Context(), "r", 0)
 	require.Equal(t, skipper.CodeReleaseNotFound, skipper.CodeOf(err))
 
-	rel, _, err := s.install("r", "pair", "1.0.0", "")
+	rel, _, err := s.install("r", "pair", "")
 	require.NoError(t, err)
 	require.Equal(t, 1, rel.Version)
 }
@@ -211,7 +226,7 @@ func TestInstall_RetriesWhatMayPassAndDoesNotRepeatWhatHappened(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.upload("one", "1.0.0", "a")
-	_, _, err := s.install("r", "one", "1.0.0", "a: {fake.deploy-error: ambiguous-done, fake.deploy-errors: 2}")
+	_, _, err := s.install("r", "one", "a: {fake.deploy-error: ambiguous-done, fake.deploy-errors: 2}")
 	require.NoError(t, err)
 	require.Equal(t, []string{"r.a-v1"}, s.runs())
 }
@@ -223,12 +238,12 @@ func TestInstall_WhosePlatformStaysAwayEndsAtItsDeadlineAndIsRemovedLater(t *tes
 	s := start(t, t.TempDir(), newFake(t, ""), config)
 	t.Cleanup(func() { s.stop() })
 	s.upload("pair", "1.0.0", "a", "b")
-	_, op, err := s.install("r", "pair", "1.0.0",
+	_, op, err := s.install("r", "pair",
 		"a: {fake.undeploy-errors: 20}\nb: {fake.deploy-error: unavailable}")
 	require.Error(t, err)
 	require.Equal(t, skipper.OutcomeFailed, op.Outcome)
 	require.Equal(t, []string{"r.a-v1"}, s.runs(), "an open compensation")
-	rel, _, err := s.install("r", "pair", "1.0.0", "")
+	rel, _, err := s.install("r", "pair", "")
 	require.NoError(t, err)
 	require.Equal(t, 2, rel.Version, "its deployment ids must not meet those that are still to be removed")
 	require.Eventually(t, func() bool { return slices.Equal(s.runs(), []string{"r.a-v2", "r.b-v2"}) },
@@ -239,7 +254,7 @@ func TestUpgrade_ReplacesOnlyWhatChanged(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.upload("pair", "1.0.0", "a", "b")
-	_, _, err := s.install("r", "pair", "1.0.0", "a: {x: 1}\nb: {x: 1}")
+	_, _, err := s.install("r", "pair", "a: {x: 1}\nb: {x: 1}")
 	require.NoError(t, err)
 	rel, op, err := s.upgrade("r", "pair", "1.0.0", "b: {x: 2}", time.Minute)
 	require.NoError(t, err)
@@ -247,10 +262,10 @@ func TestUpgrade_ReplacesOnlyWhatChanged(t *testing.T) {
 	require.Equal(t, "Upgrade install underway", rel.Info.Description)
 	require.Equal(t, skipper.OutcomeSucceeded, s.end(op).Outcome)
 	require.Equal(t, []string{"r.a-v1", "r.b-v2"}, s.runs())
-	code, description := s.status("r", 2)
+	code, description := s.status(2)
 	require.Equal(t, skipper.StatusDeployed, code)
 	require.Equal(t, "Upgrade complete", description)
-	code, description = s.status("r", 1)
+	code, description = s.status(1)
 	require.Equal(t, skipper.StatusDeleted, code)
 	require.Equal(t, "Delete complete", description)
 
@@ -263,7 +278,7 @@ func TestUpgrade_WithoutDifferenceIsRefused(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.upload("one", "1.0.0", "a")
-	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	_, _, err := s.install("r", "one", "a: {x: 1}")
 	require.NoError(t, err)
 	_, _, err = s.upgrade("r", "one", "1.0.0", "a: {x: 1}", time.Minute)
 	require.Equal(t, skipper.CodeReleaseUpgrade, skipper.CodeOf(err))
@@ -275,7 +290,7 @@ func TestUpgrade_KeepsTheOldApplicationsWhenTheNewOnesAreNotHealthyInTime(t *tes
 	t.Parallel()
 	s := fresh(t)
 	s.upload("one", "1.0.0", "a")
-	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	_, _, err := s.install("r", "one", "a: {x: 1}")
 	require.NoError(t, err)
 	_, op, err := s.upgrade("r", "one", "1.0.0", "a: {fake.healthy-after: never}", 100*time.Millisecond)
 	require.NoError(t, err)
@@ -283,10 +298,10 @@ func TestUpgrade_KeepsTheOldApplicationsWhenTheNewOnesAreNotHealthyInTime(t *tes
 	require.Equal(t, skipper.OutcomeRolledBack, op.Outcome)
 	require.Equal(t, skipper.CodeTimeout, op.Error.Code)
 	require.Equal(t, []string{"r.a-v1"}, s.runs())
-	code, description := s.status("r", 2)
+	code, description := s.status(2)
 	require.Equal(t, skipper.StatusFailed, code)
 	require.Equal(t, "Did not detect apps in replacing release as healthy after 100 ms.", description)
-	code, _ = s.status("r", 1)
+	code, _ = s.status(1)
 	require.Equal(t, skipper.StatusDeployed, code)
 }
 
@@ -294,13 +309,13 @@ func TestUpgrade_ThatCannotBeDeployedKeepsTheOldVersion(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.upload("pair", "1.0.0", "a", "b")
-	_, _, err := s.install("r", "pair", "1.0.0", "a: {x: 1}\nb: {x: 1}")
+	_, _, err := s.install("r", "pair", "a: {x: 1}\nb: {x: 1}")
 	require.NoError(t, err)
 	_, op, err := s.upgrade("r", "pair", "1.0.0", "a: {x: 2}\nb: {fake.deploy-error: quota}", time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, skipper.OutcomeRolledBack, s.end(op).Outcome)
 	require.Equal(t, []string{"r.a-v1", "r.b-v1"}, s.runs())
-	code, description := s.status("r", 2)
+	code, description := s.status(2)
 	require.Equal(t, skipper.StatusFailed, code)
 	require.Equal(t, "Could not deploy app.", description)
 }
@@ -309,7 +324,7 @@ func TestCancel_RemovesTheNewApplications(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.upload("one", "1.0.0", "a")
-	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	_, _, err := s.install("r", "one", "a: {x: 1}")
 	require.NoError(t, err)
 	_, op, err := s.upgrade("r", "one", "1.0.0", "a: {fake.healthy-after: never}", time.Minute)
 	require.NoError(t, err)
@@ -318,7 +333,7 @@ func TestCancel_RemovesTheNewApplications(t *testing.T) {
 	require.True(t, answer.Accepted)
 	require.Equal(t, skipper.OutcomeCancelled, s.end(op).Outcome)
 	require.Equal(t, []string{"r.a-v1"}, s.runs())
-	_, description := s.status("r", 2)
+	_, description := s.status(2)
 	require.Regexp(t, `^Cancelled after \d+ ms\.$`, description)
 
 	answer, _, err = s.release.Cancel(t.Context(), skipper.CancelRequest{ReleaseName: "r"})
@@ -332,7 +347,7 @@ func TestCancel_OfAnInstallLeavesNothing(t *testing.T) {
 	s.upload("pair", "1.0.0", "a", "b")
 	failed := make(chan error, 1)
 	go func() {
-		_, _, err := s.install("r", "pair", "1.0.0", "a: {fake.block-after: gate}")
+		_, _, err := s.install("r", "pair", "a: {fake.block-after: gate}")
 		failed <- err
 	}()
 	require.NoError(t, s.fake.Reached(t.Context(), "gate"))
@@ -350,7 +365,7 @@ func TestSecondCommand_IsRefusedWhileOneRuns(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.upload("one", "1.0.0", "a")
-	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	_, _, err := s.install("r", "one", "a: {x: 1}")
 	require.NoError(t, err)
 	_, op, err := s.upgrade("r", "one", "1.0.0", "a: {fake.healthy-after: never}", time.Minute)
 	require.NoError(t, err)
@@ -370,7 +385,7 @@ func TestRollback_GoesBackAndInstallsWhatWasDeleted(t *testing.T) {
 	s := fresh(t)
 	s.upload("one", "1.0.0", "a")
 	s.upload("one", "1.1.0", "a")
-	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	_, _, err := s.install("r", "one", "a: {x: 1}")
 	require.NoError(t, err)
 	_, op, err := s.upgrade("r", "one", "1.1.0", "a: {x: 2}", time.Minute)
 	require.NoError(t, err)
@@ -380,7 +395,7 @@ func TestRollback_GoesBackAndInstallsWhatWasDeleted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, skipper.OutcomeSucceeded, s.end(op).Outcome)
 	require.Equal(t, []string{"r.a-v3"}, s.runs())
-	_, description := s.status("r", 3)
+	_, description := s.status(3)
 	require.Equal(t, "Rollback complete", description)
 
 	_, _, err = s.release.Delete(t.Context(), "r", false)
@@ -397,7 +412,7 @@ func TestScale_SetsCountsThatAnUpgradeKeeps(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.upload("one", "1.0.0", "a")
-	_, _, err := s.install("r", "one", "1.0.0", "a: {x: 1}")
+	_, _, err := s.install("r", "one", "a: {x: 1}")
 	require.NoError(t, err)
 	three := 3
 	_, _, err = s.release.Scale(t.Context(), "r", skipper.ScaleRequest{Scale: []skipper.ScaleRequestItem{{Name: "a", Count: &three}}})
@@ -411,9 +426,9 @@ func TestDelete_WithItsPackage(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	s.upload("one", "1.0.0", "a")
-	_, _, err := s.install("r", "one", "1.0.0", "")
+	_, _, err := s.install("r", "one", "")
 	require.NoError(t, err)
-	_, _, err = s.install("other", "one", "1.0.0", "")
+	_, _, err = s.install("other", "one", "")
 	require.NoError(t, err)
 	_, _, err = s.release.Delete(t.Context(), "r", true)
 	require.Equal(t, skipper.CodePackageDelete, skipper.CodeOf(err), "another release needs the package")
@@ -439,7 +454,7 @@ func TestManyReleases_UpgradeAtOnceAndNoneIsStuck(t *testing.T) {
 	for i := range n {
 		group.Go(func() error {
 			name := fmt.Sprintf("r%d", i)
-			if _, _, err := s.install(name, "one", "1.0.0", "a: {x: 1}"); err != nil {
+			if _, _, err := s.install(name, "one", "a: {x: 1}"); err != nil {
 				return err
 			}
 			_, op, err := s.upgrade(name, "one", "1.0.0", "a: {x: 2}", time.Minute)
@@ -487,4 +502,59 @@ func TestRestart_GoesOnWhereTheServerStopped(t *testing.T) {
 	require.NotNil(t, op)
 	require.Equal(t, skipper.OutcomeSucceeded, s.end(*op).Outcome)
 	require.Equal(t, []string{"r.a-v1", "r.b-v1"}, s.runs())
+}
+
+// A server that hangs loses its lease; another one goes on, and what the first does later changes nothing.
+func TestLostLease_TheOldServerChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := startWith(t, t.TempDir(), newFake(t, ""), short(), 100*time.Millisecond,
+		func(s *repository.Store) operation.Store { return cutOff{s} })
+	t.Cleanup(func() { s.stop() })
+	s.upload("pair", "1.0.0", "a", "b")
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := s.install("r", "pair", "a: {fake.block-after: gate}")
+		ended <- err
+	}()
+	require.NoError(t, s.fake.Reached(t.Context(), "gate"))
+	op, err := s.store.RunningOperation(t.Context(), "r")
+	require.NoError(t, err)
+	token := op.Token
+
+	other := operation.New(s.store, s.roll, operation.Config{Owner: "other", Poll: 10 * time.Millisecond}, time.Now,
+		slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); other.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	require.NoError(t, <-ended, "the other server ends it while the first one still stands at the gate")
+	require.Equal(t, []string{"r.a-v1", "r.b-v1"}, s.runs())
+	late := skipper.Advance{Operation: *op, Unwant: []string{"r.a-v1"}}
+	require.ErrorIs(t, s.store.Advance(t.Context(), token, late), skipper.ErrStale)
+	require.NoError(t, s.fake.Open("gate"))
+	require.Equal(t, []string{"r.a-v1", "r.b-v1"}, s.runs())
+}
+
+func TestTwoEngines_ShareTheWork(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	other := operation.New(s.store, s.roll, operation.Config{Owner: "other", Poll: 5 * time.Millisecond}, time.Now,
+		slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); other.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	s.upload("one", "1.0.0", "a")
+	var group errgroup.Group
+	for i := range 20 {
+		group.Go(func() error {
+			_, _, err := s.install(fmt.Sprintf("r%d", i), "one", "")
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+	require.Len(t, s.runs(), 20)
+	l, err := s.fake.Ledger()
+	require.NoError(t, err)
+	require.Len(t, l.Calls, 20, "each was asked for once")
 }

@@ -14,7 +14,7 @@ func (s *Service) Delete(ctx context.Context, name string, withPackage bool,
 	if err := s.idle(ctx, name, "DELETE"); err != nil {
 		return fails(err)
 	}
-	op, _, err := s.accept(ctx, func() (planned, error) { return s.planDelete(ctx, name, withPackage) })
+	op, err := s.accept(ctx, func() (planned, error) { return s.planDelete(ctx, name, withPackage) })
 	if err != nil {
 		return fails(err)
 	}
@@ -84,7 +84,7 @@ func (s *Service) Scale(ctx context.Context, name string, req skipper.ScaleReque
 		return fails(err)
 	}
 	var idle *skipper.Release
-	op, _, err := s.accept(ctx, func() (planned, error) {
+	op, err := s.accept(ctx, func() (planned, error) {
 		latest, err := s.store.LatestRelease(ctx, name)
 		if err != nil {
 			return planned{}, fmt.Errorf("look for release %q: %w", name, err)

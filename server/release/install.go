@@ -80,7 +80,7 @@ func checkName(name string) error {
 
 func (s *Service) install(ctx context.Context, props skipper.InstallProperties, find func() (skipper.PackageMetadata, error),
 ) (skipper.Release, skipper.Operation, error) {
-	op, _, err := s.accept(ctx, func() (planned, error) {
+	op, err := s.accept(ctx, func() (planned, error) {
 		latest, err := s.freeName(ctx, props.ReleaseName)
 		if err != nil {
 			return planned{}, err

@@ -95,21 +95,21 @@ type planned struct {
 }
 
 // accept decides and has the decision accepted; when the release changed in between, it decides once more.
-func (s *Service) accept(ctx context.Context, plan func() (planned, error)) (skipper.Operation, skipper.Release, error) {
+func (s *Service) accept(ctx context.Context, plan func() (planned, error)) (skipper.Operation, error) {
 	for {
 		p, err := plan()
 		if err != nil {
-			return skipper.Operation{}, skipper.Release{}, err
+			return skipper.Operation{}, err
 		}
-		op, rel, err := s.store.Accept(ctx, p.op, p.release, p.latest)
+		op, _, err := s.store.Accept(ctx, p.op, p.release, p.latest)
 		if errors.Is(err, skipper.ErrChanged) && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
-			return op, rel, err
+			return op, err
 		}
 		s.ops.Wake()
-		return op, rel, nil
+		return op, nil
 	}
 }
 

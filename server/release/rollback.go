@@ -23,7 +23,7 @@ func (s *Service) Rollback(ctx context.Context, req skipper.RollbackRequest) (sk
 	if err := s.idle(ctx, req.ReleaseName, "ROLLBACK"); err != nil {
 		return fails(err)
 	}
-	op, _, err := s.accept(ctx, func() (planned, error) { return s.planRollback(ctx, req) })
+	op, err := s.accept(ctx, func() (planned, error) { return s.planRollback(ctx, req) })
 	if err != nil {
 		return fails(err)
 	}

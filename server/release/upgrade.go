@@ -23,7 +23,7 @@ func (s *Service) Upgrade(ctx context.Context, req skipper.UpgradeRequest) (skip
 	if err := s.idle(ctx, name, "UPGRADE"); err != nil {
 		return fails(err)
 	}
-	op, _, err := s.accept(ctx, func() (planned, error) {
+	op, err := s.accept(ctx, func() (planned, error) {
 		existing, err := s.standing(ctx, name)
 		if err != nil {
 			return planned{}, err

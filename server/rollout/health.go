@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
@@ -114,9 +115,7 @@ func attributed(status skipper.AppStatus, rel skipper.Release, app string) skipp
 			"skipper.release.name":     rel.Name,
 			"skipper.release.version":  fmt.Sprint(rel.Version),
 		}
-		for k, v := range i.Attributes {
-			attributes[k] = v
-		}
+		maps.Copy(attributes, i.Attributes)
 		i.Attributes = attributes
 		instances[id] = i
 	}

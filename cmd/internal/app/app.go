@@ -154,7 +154,7 @@ func (a *App) wire(ctx context.Context, o Options) error {
 	releases := release.New(a.store, a.catalog, a.engine, roll, a.accounts, release.Config{
 		HealthTimeout: a.config.HealthCheck.Timeout, WaitLimit: waitLimit, LogLimit: logLimit,
 	}, o.Clock)
-	a.http = server.New(server.Config{
+	a.http = server.New(server.Config{ //nolint:contextcheck // requests bring contexts of their own
 		Address: a.config.Server.Address, Port: a.config.Server.Port, Logger: a.log, Clock: o.Clock,
 		Handler: handler.Config{
 			Catalog: a.catalog, Releases: releases, Operations: operation.NewReader(a.store), Version: o.Version,

@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"server/auth":    {"pkg/skipper", "pkg/yamlx"},
 	"server/config":  {"pkg/skipper", "pkg/yamlx"},
 	"server/observe": {"pkg/skipper", "pkg/yamlx"},
-	"server":         {"server/handler", "server/auth", "server/config", "server/observe"},
+	"server":         {"pkg/skipper", "server/handler", "server/auth", "server/config", "server/observe"},
 
 	"cmd/internal/cli": {
 		"pkg/client", "pkg/skipper", "pkg/hal", "pkg/archive", "pkg/manifest", "pkg/yamlx", "pkg/edgegap", "templates",
@@ -89,6 +89,7 @@ var owners = map[string][]string{
 	"github.com/pressly/goose/v3":      {"repository"},
 	"github.com/jackc/pgx/v5":          {"repository", "repository/postgrestest"},
 	"github.com/google/uuid": {
+		"server",
 		"repository", "server/release", "server/operation", "pkg/deployer/local", "cmd/internal/app",
 	},
 	"golang.org/x/sync": {"server/...", "pkg/deployer/...", "cmd/internal/app"},

@@ -80,7 +80,7 @@ func (c *cli) values(file string) (*skipper.ConfigValues, error) {
 	case "-":
 		b, err = io.ReadAll(c.In)
 	default:
-		b, err = os.ReadFile(file) //nolint:gosec // the user names the file
+		b, err = os.ReadFile(file)
 	}
 	if err != nil {
 		return nil, usagef("--file cannot be read: %w", err)

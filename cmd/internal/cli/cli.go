@@ -43,7 +43,7 @@ type cli struct {
 
 // Run carries out one command line and gives the exit code: see exitCode.
 func Run(ctx context.Context, d Deps, args []string) int {
-	root := New(d)
+	root := New(d) //nolint:contextcheck // cobra hands the context to the command it runs
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	report(d.Err, cmd, err)

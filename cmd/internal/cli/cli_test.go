@@ -83,11 +83,13 @@ func TestRun(t *testing.T) {
 			answers: answers{"GET /api/packageMetadata/search/containing?name=x": {`{"_embedded": {"packageMetadata": [ ]}}`}},
 		},
 		"package delete": {args: "package delete hello", answers: answers{"DELETE /api/package/hello": {""}}},
-		"package delete, in use": {args: "package delete --package-name hello",
+		"package delete, in use": {
+			args: "package delete --package-name hello",
 			answers: answers{"DELETE /api/package/hello": {
 				refused(409, "PackageDeleteException", "Can not delete Package Metadata [hello:1.0.0] in Repository [local]. "+
 					"Not all releases of this package have the status DELETED. Active Releases [hello]", ""),
-			}}},
+			}},
+		},
 		"package delete, not there": {args: "package delete nope", answers: answers{"DELETE /api/package/nope": {
 			refused(409, "SkipperException", "Can not find a package named 'nope'", ""),
 		}}},
@@ -112,10 +114,12 @@ func TestRun(t *testing.T) {
 			`{"_embedded": {"releases": [` + release("hello", 2, "1.1.0", failed) + "," +
 				release("hello", 1, "1.0.0", deployed) + "," + release("othello", 1, "9.0.0", deployed) + `]}}`,
 		}}},
-		"history not there": {args: "release history nope",
+		"history not there": {
+			args: "release history nope",
 			answers: answers{"GET /api/releases/search/history?name=nope": {
 				`{"_embedded": {"releases": [ ]}}`,
-			}}},
+			}},
+		},
 		"manifest": {
 			args:    "release manifest hello",
 			answers: answers{"GET /api/release/manifest/hello": {`{"data": "\"a\": \"<b>\"\n"}`}},
@@ -136,10 +140,12 @@ func TestRun(t *testing.T) {
 				"--platform-name far --file - -o json",
 			in: "a: \"b\"\n", answers: answers{"POST /api/package/install": {"!201" + release("hello", 1, "1.0.0", deployed)}},
 		},
-		"install, no such package": {args: "release install hello --package-name nope --package-version 9",
+		"install, no such package": {
+			args: "release install hello --package-name nope --package-version 9",
 			answers: answers{
 				"POST /api/package/install": {refused(409, "SkipperException", "Can not find package 'nope', version '9'", "")},
-			}},
+			},
+		},
 		"install, taken": {args: "release install hello --package-name hello", answers: answers{
 			"POST /api/package/install": {refused(409, "SkipperException",
 				"Release with the name [hello] already exists and it is not deleted.", "")},
@@ -160,11 +166,13 @@ func TestRun(t *testing.T) {
 			"GET /api/release/status/duo/1": {info("DEPLOYED", "x", appStatus("duo.left-v1", "deploying")), pair},
 			"GET /api/release/logs/duo":     {`{"logs": {"duo.right-v1": "stdout:\nstarting\nno memory\n\n"}}`},
 		}},
-		"install and wait, too long": {args: "release install hello --package-name hello --wait --timeout 3s",
+		"install and wait, too long": {
+			args: "release install hello --package-name hello --wait --timeout 3s",
 			answers: answers{
 				"POST /api/package/install":       {"!201" + release("hello", 1, "1.0.0", deployed)},
 				"GET /api/release/status/hello/1": {info("DEPLOYED", "x", appStatus("hello.hello-v1", "deploying"))},
-			}},
+			},
+		},
 		"install and wait, deleted": {args: "release install hello --package-name hello --wait", answers: answers{
 			"POST /api/package/install":       {"!201" + release("hello", 1, "1.0.0", deployed)},
 			"GET /api/release/status/hello/1": {deleted},
@@ -225,12 +233,14 @@ func TestRun(t *testing.T) {
 		"rollback": {args: "release rollback hello", answers: answers{
 			"POST /api/release/rollback": {"!201" + release("hello", 3, "1.0.0", unknown)},
 		}},
-		"rollback and wait": {args: "release rollback hello --release-version 1 --wait --timeout 1500ms",
+		"rollback and wait": {
+			args: "release rollback hello --release-version 1 --wait --timeout 1500ms",
 			answers: answers{
 				"POST /api/release/rollback":      {"!201" + release("hello", 3, "1.0.0", unknown)},
 				"GET /api/operations/op-7":        {succeeded},
 				"GET /api/release/status/hello/3": {info("DEPLOYED", "Rollback complete", "null")},
-			}},
+			},
+		},
 		"cancel": {
 			args:    "release cancel hello",
 			answers: answers{"POST /api/release/cancel": {`{"accepted":true}`}},

@@ -134,7 +134,7 @@ func golden(t *testing.T, got string) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o750))
 		require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
 	}
-	want, err := os.ReadFile(file) //nolint:gosec // a file of this package
+	want, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(string(want), got))
 }

@@ -2,8 +2,8 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
@@ -56,12 +56,12 @@ func text(s *string) string {
 
 // platformStatus writes a line for each application.
 func platformStatus(status skipper.Status) string {
-	lines := ""
+	var lines strings.Builder
 	for i, app := range status.AppStatuses() {
 		if i > 0 {
-			lines += "\n"
+			lines.WriteString("\n")
 		}
-		lines += fmt.Sprintf("%s: %s", app.DeploymentID, app.State)
+		lines.WriteString(app.DeploymentID + ": " + string(app.State))
 	}
-	return lines
+	return lines.String()
 }

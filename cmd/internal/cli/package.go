@@ -88,7 +88,7 @@ func packed(path string) ([]byte, error) {
 		return nil, skipper.Errorf(skipper.CodeTooLarge,
 			"%s has more than the %d bytes a package may have", path, archive.MaxPacked)
 	default:
-		return os.ReadFile(path) //nolint:gosec // the user names the file
+		return os.ReadFile(path)
 	}
 }
 

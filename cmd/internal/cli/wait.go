@@ -70,7 +70,7 @@ func unhealthy(ctx context.Context, s *client.Client, release skipper.Release) (
 	}
 	pending := []string{}
 	for _, app := range apps {
-		switch app.State { //nolint:exhaustive // in all other states it may yet come up
+		switch app.State {
 		case skipper.StateDeployed:
 		case skipper.StateFailed:
 			return "", appFailed(ctx, s, release, app)
