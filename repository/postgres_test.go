@@ -59,7 +59,7 @@ func TestPostgres_ServersThatStartTogetherMigrateOnce(t *testing.T) {
 	var mu sync.Mutex
 	installations := map[string]bool{}
 	var servers sync.WaitGroup
-	for range 3 {
+	for range 8 {
 		servers.Go(func() {
 			store, err := openStore(t, repository.Config{URL: address})
 			if err != nil {

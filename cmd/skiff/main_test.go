@@ -95,7 +95,7 @@ func serve(t *testing.T, dir string) *process {
 // kill is SIGKILL: nothing of the server's own making runs after it.
 func (p *process) kill() {
 	if p.cmd.Process.Signal(syscall.SIGKILL) == nil {
-		_ = <-p.done // it was killed
+		<-p.done //nolint:errcheck // it was killed
 	}
 }
 

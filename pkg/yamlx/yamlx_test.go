@@ -211,7 +211,7 @@ func TestPlain_QuotesWhereItMust(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"one\ntwo\n": "|\n  one\n  two\n", "one\ntwo": "|-\n  one\n  two\n", "one\n\n": "|+\n  one\n\n",
-		" one\ntwo": "|2-\n   one\n  two\n", "a\tb": "\"a\\tb\"\n", "a\x01": "!!binary |-\n  YQE=\n",
+		"\x20one\ntwo": "|2-\n   one\n  two\n", "a\tb": "\"a\\tb\"\n", "a\x01": "!!binary |-\n  YQE=\n",
 	} {
 		require.Equal(t, want, Plain(text))
 	}

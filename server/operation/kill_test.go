@@ -59,8 +59,11 @@ func (s *server) killedAt(platform string, c command) {
 	out := &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	require.NoError(s.t, cmd.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // it is killed
+	}()
 	reached := make(chan error, 1)
 	go func() { reached <- s.fake.Reached(s.t.Context(), "gate") }()
 	select {
@@ -92,7 +95,8 @@ func TestKill_AtAPlatformCall(t *testing.T) {
 			"", command{Do: "install", Values: "b: {fake.block-after: gate}"}, skipper.OutcomeSucceeded, both,
 		},
 		"install that has to be undone, at the undoing": {
-			"", command{Do: "install", Values: "a: {fake.undeploy-block: gate}\nb: {fake.deploy-error: invalid}"},
+			"",
+			command{Do: "install", Values: "a: {fake.undeploy-block: gate}\nb: {fake.deploy-error: invalid}"},
 			skipper.OutcomeFailed, nil,
 		},
 		"upgrade before the effect": {
