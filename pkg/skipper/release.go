@@ -21,7 +21,7 @@ const (
 // Release is one version of a release.
 type Release struct {
 	ID            int64 `json:"-"`
-	ObjectVersion int64 `json:"-"` // of the row; starts at 0
+	ObjectVersion int64 `json:"-"` // grows with each change; below 0 while the version is being made, 0 once it is
 
 	Name         string       `json:"name"`
 	Version      int          `json:"version"` // from 1
