@@ -15,7 +15,10 @@ import (
 
 func TestPostgres(t *testing.T) {
 	t.Parallel()
-	repositorytest.Run(t, func(t *testing.T) repository.Config { return repository.Config{URL: cluster.Database(t)} })
+	repositorytest.Run(t, func(t *testing.T) repository.Config {
+		t.Helper()
+		return repository.Config{URL: cluster.Database(t)}
+	})
 }
 
 func databaseName(t *testing.T, address string) string {

@@ -17,7 +17,10 @@ import (
 
 func TestSQLite(t *testing.T) {
 	t.Parallel()
-	repositorytest.Run(t, func(t *testing.T) repository.Config { return repository.Config{Dir: t.TempDir()} })
+	repositorytest.Run(t, func(t *testing.T) repository.Config {
+		t.Helper()
+		return repository.Config{Dir: t.TempDir()}
+	})
 }
 
 func TestSQLite_OneServerPerFolder(t *testing.T) {

@@ -2,7 +2,6 @@ package repositorytest
 
 import (
 	"context"
-	"regexp"
 	"testing"
 	"time"
 
@@ -51,7 +50,7 @@ func storeTests() map[string]func(t *testing.T, b *bundle) {
 		"Installation_IsAUUIDThatStays": func(t *testing.T, b *bundle) {
 			first, err := b.Installation(t.Context())
 			require.NoError(t, err)
-			require.Regexp(t, regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`), first)
+			require.Regexp(t, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, first)
 			second, err := b.Installation(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, first, second)

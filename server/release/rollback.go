@@ -20,6 +20,9 @@ func (s *Service) Rollback(ctx context.Context, req skipper.RollbackRequest) (sk
 		return fails(skipper.Errorf(skipper.CodeConflict,
 			"Rollback version can not be less than zero.  Value = %d", *req.Version))
 	}
+	if err := checkTimeout(req.Timeout); err != nil {
+		return fails(err)
+	}
 	if err := s.idle(ctx, req.ReleaseName, "ROLLBACK"); err != nil {
 		return fails(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/skiff-project/skiff/pkg/manifest"
 	"github.com/skiff-project/skiff/pkg/skipper"
@@ -18,6 +19,9 @@ func (s *Service) Upgrade(ctx context.Context, req skipper.UpgradeRequest) (skip
 	}
 	name := req.UpgradeProperties.ReleaseName
 	if err := blank(name, "Release name must not be empty"); err != nil {
+		return fails(err)
+	}
+	if err := checkTimeout(req.Timeout); err != nil {
 		return fails(err)
 	}
 	if err := s.idle(ctx, name, "UPGRADE"); err != nil {
@@ -183,8 +187,19 @@ func (s *Service) counts(ctx context.Context, existing skipper.Release, diff cha
 	return out, nil
 }
 
+// maxTimeout bounds how long an operation may wait for health: it has to end some day.
+const maxTimeout = 30 * 24 * time.Hour
+
+func checkTimeout(asked *int64) error {
+	if asked != nil && (*asked < 0 || *asked > maxTimeout.Milliseconds()) {
+		return skipper.Errorf(skipper.CodeInvalid,
+			"timeout is %d; milliseconds from 0 to %d are due", *asked, maxTimeout.Milliseconds())
+	}
+	return nil
+}
+
 func (s *Service) timeout(asked *int64) int64 {
-	if asked != nil && *asked >= 0 {
+	if asked != nil {
 		return *asked
 	}
 	return s.config.HealthTimeout.Milliseconds()
