@@ -14,7 +14,7 @@ func TestModules_LibcIsTheOneSQLiteWasMadeWith(t *testing.T) {
 	text, err := os.ReadFile("../go.mod")
 	require.NoError(t, err)
 	version := func(module string) string {
-		found := regexp.MustCompile(`(?m)^\s+`+regexp.QuoteMeta(module)+` (v\S+)`).FindSubmatch(text)
+		found := regexp.MustCompile(`(?m)^\s+` + regexp.QuoteMeta(module) + ` (v\S+)`).FindSubmatch(text)
 		require.NotNil(t, found, module)
 		return string(found[1])
 	}
