@@ -52,6 +52,10 @@ func formatYAMLFloat(f float64) string {
 // formatTime writes a time as SnakeYAML: milliseconds only when there are any.
 func formatTime(t time.Time) string {
 	t = t.UTC()
+	// Java's calendar counts the years before 1 backwards, and SnakeYAML prints that count: 2 BC is 0002.
+	if year := t.Year(); year < 1 {
+		t = t.AddDate(1-2*year, 0, 0)
+	}
 	text := t.Format("2006-01-02T15:04:05")
 	if ms := t.Nanosecond() / int(time.Millisecond); ms != 0 {
 		text += fmt.Sprintf(".%03d", ms)

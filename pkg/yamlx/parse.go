@@ -3,6 +3,7 @@ package yamlx
 import (
 	"errors"
 	"io"
+	"iter"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -94,12 +95,28 @@ type source struct {
 
 // read parses a text into nodes, one for each document.
 func read(text string) ([]*yaml.Node, source, error) {
+	text, src, err := prepare(text, maxCodePoints)
+	if err != nil {
+		return nil, source{}, err
+	}
+	var nodes []*yaml.Node
+	for node, err := range decode(text) {
+		if err != nil {
+			return nil, src, err
+		}
+		nodes = append(nodes, node)
+	}
+	return nodes, src, nil
+}
+
+// prepare makes a text readable for the parser, unless it is too long.
+func prepare(text string, limit int) (string, source, error) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	if !utf8.ValidString(text) {
-		return nil, source{}, errorf(0, "the text is not UTF-8")
+		return "", source{}, errorf(0, "the text is not UTF-8")
 	}
-	if utf8.RuneCountInString(text) > maxCodePoints {
-		return nil, source{}, errorf(0, "the text exceeds the limit of %d characters", maxCodePoints)
+	if utf8.RuneCountInString(text) > limit {
+		return "", source{}, errorf(0, "the text exceeds the limit of %d characters", limit)
 	}
 	src := source{bom: "\ufeff"}
 	if strings.Contains(text, "\t") {
@@ -109,28 +126,38 @@ func read(text string) ([]*yaml.Node, source, error) {
 		src.bom = unusedRune(text)
 		text = strings.ReplaceAll(text, "\ufeff", src.bom)
 	}
-	nodes, err := decode(text)
-	return nodes, src, err
+	return text, src, nil
 }
 
-func decode(text string) (nodes []*yaml.Node, err error) {
+// decode gives the documents of a text one after another; an error is the last thing it gives.
+func decode(text string) iter.Seq2[*yaml.Node, error] {
+	return func(yield func(*yaml.Node, error) bool) {
+		decoder := yaml.NewDecoder(strings.NewReader(text))
+		for {
+			node, err := decodeOne(decoder)
+			if errors.Is(err, io.EOF) || !yield(node, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// decodeOne gives the next document; io.EOF after the last.
+func decodeOne(decoder *yaml.Decoder) (root *yaml.Node, err error) {
 	// The parser panics on some texts with comments in odd places; for us such a text is only unreadable.
 	defer func() {
 		if p := recover(); p != nil {
-			nodes, err = nil, errorf(0, "the text cannot be read: %v", p)
+			root, err = nil, errorf(0, "the text cannot be read: %v", p)
 		}
 	}()
-	decoder := yaml.NewDecoder(strings.NewReader(text))
-	for {
-		var node yaml.Node
-		switch err := decoder.Decode(&node); {
-		case errors.Is(err, io.EOF):
-			return nodes, nil
-		case err != nil:
-			return nil, parserError(err)
-		}
-		nodes = append(nodes, node.Content[0])
+	var document yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return nil, io.EOF
+	case err != nil:
+		return nil, parserError(err)
 	}
+	return document.Content[0], nil
 }
 
 // unusedRune finds a character of private use that the text does not have.

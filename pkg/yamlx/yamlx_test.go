@@ -132,6 +132,52 @@ func TestParseLiterals_ReadsWhatIsWritten(t *testing.T) {
 	}
 }
 
+func TestListLiterals_ReadsOneDocumentAfterAnother(t *testing.T) {
+	t.Parallel()
+	var got [][]Literal
+	text := "# first\n---\n!!org.X\nversion: 1.10\norigin: ~\nname: 'a''b'\nsizes: [1]\n---\n---\nsha256: 'null'\nx:\n"
+	for literals, err := range ListLiterals(text) {
+		require.NoError(t, err)
+		got = append(got, literals)
+	}
+	require.Equal(t, [][]Literal{{{"version", "1.10"}, {"name", "a'b"}}, {{"sha256", "null"}}}, got)
+}
+
+func TestListLiterals_EndsWithTheFirstError(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"a: 1\n---\n- b\n---\nc: 1", "a: 1\n---\nb: [\n", "a: 1\n---\ntext\n"} {
+		var documents, failures int
+		for _, err := range ListLiterals(text) {
+			documents++
+			if err != nil {
+				failures++
+			}
+		}
+		require.Equal(t, 2, documents, text)
+		require.Equal(t, 1, failures, text)
+	}
+	for _, err := range ListLiterals("a: \xff") {
+		require.ErrorContains(t, err, "not UTF-8")
+	}
+	for range ListLiterals("a: 1\n---\nb: 2") {
+		break // whoever has enough may go
+	}
+}
+
+func TestListLiterals_TakesMoreThanAManifestMayHave(t *testing.T) {
+	t.Parallel()
+	document := "---\nname: " + strings.Repeat("x", 1000) + "\n"
+	n := 0
+	for _, err := range ListLiterals(strings.Repeat(document, 4000)) {
+		require.NoError(t, err)
+		n++
+	}
+	require.Equal(t, 4000, n)
+	for _, err := range ListLiterals("a: " + strings.Repeat("x", 16<<20)) {
+		require.ErrorContains(t, err, "exceeds the limit")
+	}
+}
+
 func TestFormatFloat_IsJavas(t *testing.T) {
 	t.Parallel()
 	for want, f := range map[string]float64{
