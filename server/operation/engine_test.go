@@ -39,7 +39,7 @@ func (cutOff) Renew(context.Context, string, int64, time.Time) error {
 
 // server is a skiff without HTTP: the real store, engine and services, on the scripted fake platform.
 type server struct {
-	t        *testing.T
+	tb       testing.TB
 	dir      string
 	store    *repository.Store
 	fake     *deployertest.Fake
@@ -58,25 +58,25 @@ func short() rollout.Config {
 	}
 }
 
-func start(t *testing.T, dir string, fake *deployertest.Fake, config rollout.Config) *server {
-	t.Helper()
-	return startWith(t, dir, fake, config, 10*time.Second, func(s *repository.Store) operation.Store { return s })
+func start(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Config) *server {
+	tb.Helper()
+	return startWith(tb, dir, fake, config, 10*time.Second, func(s *repository.Store) operation.Store { return s })
 }
 
-func startWith(t *testing.T, dir string, fake *deployertest.Fake, config rollout.Config, lease time.Duration,
+func startWith(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Config, lease time.Duration,
 	wrap func(*repository.Store) operation.Store,
 ) *server {
-	t.Helper()
+	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	store, err := repository.Open(t.Context(), repository.Config{Dir: dir, Clock: time.Now, Logger: log})
-	require.NoError(t, err)
+	store, err := repository.Open(tb.Context(), repository.Config{Dir: dir, Clock: time.Now, Logger: log})
+	require.NoError(tb, err)
 	if store.SingleServer() {
-		require.NoError(t, store.FreeLeases(t.Context()))
+		require.NoError(tb, store.FreeLeases(tb.Context()))
 	}
-	config.Installation, err = store.Installation(t.Context())
-	require.NoError(t, err)
-	_, _, err = store.EnsureRepository(t.Context(), skipper.Repository{Name: "local", URL: "http://localhost", Local: true})
-	require.NoError(t, err)
+	config.Installation, err = store.Installation(tb.Context())
+	require.NoError(tb, err)
+	_, _, err = store.EnsureRepository(tb.Context(), skipper.Repository{Name: "local", URL: "http://localhost", Local: true})
+	require.NoError(tb, err)
 	accounts := deployer.Accounts{{Name: "default", Deployer: fake}}
 	packages := catalog.New(store, log)
 	roll := rollout.New(store, accounts, config, time.Now, log, packages.DeletePackageExcept)
@@ -84,11 +84,11 @@ func startWith(t *testing.T, dir string, fake *deployertest.Fake, config rollout
 		Owner: fmt.Sprint(time.Now().UnixNano()), Lease: lease, Poll: 20 * time.Millisecond,
 		RetryBase: 5 * time.Millisecond, RetryLimit: 20 * time.Millisecond, SweepLimit: 20 * time.Millisecond,
 	}, time.Now, log)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); engine.Run(ctx) }()
 	s := &server{
-		t: t, dir: dir, store: store, roll: roll, fake: fake, catalog: packages, engine: engine, timeouts: config,
+		tb: tb, dir: dir, store: store, roll: roll, fake: fake, catalog: packages, engine: engine, timeouts: config,
 		release: release.New(store, packages, engine, roll, accounts, release.Config{
 			HealthTimeout: config.HealthTimeout, WaitLimit: 20 * time.Second, LogLimit: 1 << 20,
 		}, time.Now),
@@ -96,15 +96,15 @@ func startWith(t *testing.T, dir string, fake *deployertest.Fake, config rollout
 	s.stop = func() {
 		cancel()
 		<-done
-		require.NoError(t, store.Close())
+		require.NoError(tb, store.Close())
 	}
 	return s
 }
 
 // upload keeps a package whose templates are applications named a, b, …; values script each of them.
 func (s *server) upload(name, version string, apps ...string) {
-	s.t.Helper()
-	dir := filepath.Join(s.t.TempDir(), name+"-"+version)
+	s.tb.Helper()
+	dir := filepath.Join(s.tb.TempDir(), name+"-"+version)
 	files := map[string]string{
 		"package.yml": "apiVersion: skipper.spring.io/v1\nkind: SkipperPackageMetadata\nname: " + name + "\nversion: " + version + "\n",
 	}
@@ -124,20 +124,20 @@ spec:
 	}
 	for file, text := range files {
 		path := filepath.Join(dir, file)
-		require.NoError(s.t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
+		require.NoError(s.tb, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(s.tb, os.WriteFile(path, []byte(text), 0o600))
 	}
 	zip, err := archive.Write(dir)
-	require.NoError(s.t, err)
+	require.NoError(s.tb, err)
 	repo, extension := "local", "zip"
-	_, err = s.catalog.Upload(s.t.Context(), skipper.UploadRequest{
+	_, err = s.catalog.Upload(s.tb.Context(), skipper.UploadRequest{
 		Name: &name, Version: &version, RepoName: &repo, Extension: &extension, PackageFileAsBytes: zip,
 	})
-	require.NoError(s.t, err)
+	require.NoError(s.tb, err)
 }
 
 func (s *server) install(name, pkg, values string) (skipper.Release, skipper.Operation, error) {
-	return s.release.Install(s.t.Context(), skipper.InstallRequest{
+	return s.release.Install(s.tb.Context(), skipper.InstallRequest{
 		PackageIdentifier: &skipper.PackageIdentifier{PackageName: pkg, PackageVersion: "1.0.0"},
 		InstallProperties: &skipper.InstallProperties{
 			ReleaseName: name, PlatformName: "default", ConfigValues: &skipper.ConfigValues{Raw: &values},
@@ -147,7 +147,7 @@ func (s *server) install(name, pkg, values string) (skipper.Release, skipper.Ope
 
 func (s *server) upgrade(name, pkg, version, values string, timeout time.Duration) (skipper.Release, skipper.Operation, error) {
 	ms := timeout.Milliseconds()
-	return s.release.Upgrade(s.t.Context(), skipper.UpgradeRequest{
+	return s.release.Upgrade(s.tb.Context(), skipper.UpgradeRequest{
 		PackageIdentifier: &skipper.PackageIdentifier{PackageName: pkg, PackageVersion: version},
 		UpgradeProperties: &skipper.UpgradeProperties{ReleaseName: name, ConfigValues: &skipper.ConfigValues{Raw: &values}},
 		Timeout:           &ms,
@@ -156,39 +156,39 @@ func (s *server) upgrade(name, pkg, version, values string, timeout time.Duratio
 
 // end waits until an operation has ended.
 func (s *server) end(op skipper.Operation) skipper.Operation {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	s.tb.Helper()
+	ctx, cancel := context.WithTimeout(s.tb.Context(), 20*time.Second)
 	defer cancel()
 	op, err := s.engine.Wait(ctx, op.ID, func(skipper.Operation) bool { return false })
-	require.NoError(s.t, err)
+	require.NoError(s.tb, err)
 	return op
 }
 
 // runs tells what is on the platform.
 func (s *server) runs() []string {
-	s.t.Helper()
+	s.tb.Helper()
 	l, err := s.fake.Ledger()
-	require.NoError(s.t, err)
-	require.Empty(s.t, l.Violations)
+	require.NoError(s.tb, err)
+	require.Empty(s.tb, l.Violations)
 	return slices.Sorted(maps.Keys(l.Deployments))
 }
 
 func (s *server) status(version int) (skipper.StatusCode, string) {
-	s.t.Helper()
-	info, err := s.release.Status(s.t.Context(), "r", version)
-	require.NoError(s.t, err)
+	s.tb.Helper()
+	info, err := s.release.Status(s.tb.Context(), "r", version)
+	require.NoError(s.tb, err)
 	return info.Status.StatusCode, info.Description
 }
 
-func fresh(t *testing.T) *server {
-	t.Helper()
-	s := start(t, t.TempDir(), newFake(t, ""), short())
-	t.Cleanup(func() { s.stop() })
+func fresh(tb testing.TB) *server {
+	tb.Helper()
+	s := start(tb, tb.TempDir(), newFake(tb, ""), short())
+	tb.Cleanup(func() { s.stop() })
 	return s
 }
 
-func newFake(t *testing.T, file string) *deployertest.Fake {
-	t.Helper()
+func newFake(tb testing.TB, file string) *deployertest.Fake {
+	tb.Helper()
 	return deployertest.NewFake(deployertest.FakeConfig{Account: "default", Installation: "test", File: file, Clock: time.Now})
 }
 

@@ -49,32 +49,32 @@ func TestServerProcess(t *testing.T) {
 
 // killedAt runs a command in a process of its own, and kills that with SIGKILL when the platform stands at the gate.
 func (s *server) killedAt(platform string, c command) {
-	s.t.Helper()
+	s.tb.Helper()
 	s.stop()
 	c.Dir, c.Platform = s.dir, platform
 	text, err := json.Marshal(c)
-	require.NoError(s.t, err)
+	require.NoError(s.tb, err)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestServerProcess$")
 	cmd.Env = append(os.Environ(), commandVariable+"="+string(text))
 	out := &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
-	require.NoError(s.t, cmd.Start())
+	require.NoError(s.tb, cmd.Start())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = cmd.Wait() // it is killed
 	}()
 	reached := make(chan error, 1)
-	go func() { reached <- s.fake.Reached(s.t.Context(), "gate") }()
+	go func() { reached <- s.fake.Reached(s.tb.Context(), "gate") }()
 	select {
 	case err := <-reached:
-		require.NoError(s.t, err)
+		require.NoError(s.tb, err)
 	case <-ended:
-		s.t.Fatal("the process ended by itself: ", out)
+		s.tb.Fatal("the process ended by itself: ", out)
 	}
-	require.NoError(s.t, cmd.Process.Kill())
+	require.NoError(s.tb, cmd.Process.Kill())
 	<-ended
-	require.NoError(s.t, s.fake.Open("gate"))
+	require.NoError(s.tb, s.fake.Open("gate"))
 }
 
 // A server is killed right before and right after a platform did what it was asked, and the next one finds exactly what

@@ -13,9 +13,11 @@ type ReadStore interface {
 	Operations(ctx context.Context, releaseName string, page skipper.PageRequest) (skipper.Page[skipper.Operation], error)
 	OperationEvents(ctx context.Context, id string, after int64) ([]skipper.OperationEvent, error)
 	RunningOperations(ctx context.Context, releaseNames []string) (map[string]skipper.Operation, error)
+	ReleaseNames(ctx context.Context, page skipper.PageRequest) (skipper.Page[string], error)
+	LatestRelease(ctx context.Context, name string, among ...skipper.StatusCode) (skipper.Release, error)
 }
 
-// Reader shows operations.
+// Reader shows operations, and the machine that walks them.
 type Reader struct{ store ReadStore }
 
 // NewReader makes a reader.
