@@ -73,6 +73,17 @@ func (s *Store) PackageFile(ctx context.Context, id int64) ([]byte, error) {
 	return row.Data, s.fail(instead(err, missing), "load the file of package %d", id)
 }
 
+// PublishedPackages gives the packages of local repositories that have a file, by name and id. Their SHA256 is that of
+// the file, whatever they say of themselves.
+func (s *Store) PublishedPackages(ctx context.Context) ([]skipper.PackageMetadata, error) {
+	rows, err := gorm.G[packageRow](s.reader).Where("blob_digest IS NOT NULL").
+		Where("repository_id IN (SELECT id FROM repositories WHERE local = ?)", true).Order("name, id").Find(ctx)
+	for i := range rows {
+		rows[i].SHA256 = rows[i].BlobDigest
+	}
+	return each(rows), s.fail(err, "list published packages")
+}
+
 // SetPackageFile keeps a zip for a package, instead of one it may have; CodeNotFound.
 func (s *Store) SetPackageFile(ctx context.Context, id int64, zip []byte) error {
 	err := s.write(ctx, func(tx *gorm.DB) error {

@@ -68,6 +68,18 @@ func (s *Store) Releases(ctx context.Context, request skipper.PageRequest) (skip
 	return page, s.fail(err, "list releases")
 }
 
+// ReleaseNames lists the names of all releases, in their order; sorting otherwise is not possible.
+func (s *Store) ReleaseNames(ctx context.Context, request skipper.PageRequest) (skipper.Page[string], error) {
+	page := skipper.Page[string]{Items: []string{}}
+	db := s.reader.WithContext(ctx)
+	err := db.Raw("SELECT COUNT(DISTINCT name) FROM releases").Scan(&page.Total).Error
+	if err == nil && request.Page*request.Size < page.Total {
+		err = db.Raw("SELECT DISTINCT name FROM releases ORDER BY name LIMIT ? OFFSET ?",
+			request.Size, request.Page*request.Size).Scan(&page.Items).Error
+	}
+	return page, s.fail(err, "list the names of releases")
+}
+
 // NextVersion gives the version after all that a release ever had and that left a trace: a row, or a deployment that
 // could not be removed yet and whose id must not be used again.
 func (s *Store) NextVersion(ctx context.Context, name string) (int, error) {

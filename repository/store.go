@@ -131,13 +131,23 @@ func openGorm(dialector gorm.Dialector, log *slog.Logger) (*gorm.DB, error) {
 		SkipDefaultTransaction: true,
 		TranslateError:         true,
 		DisableAutomaticPing:   true,
-		Logger: logger.NewSlogLogger(log, logger.Config{
+		Logger: queryLog{logger.NewSlogLogger(log, logger.Config{
 			SlowThreshold:             slowQuery,
 			LogLevel:                  logger.Warn,
 			ParameterizedQueries:      true,
 			IgnoreRecordNotFoundError: true,
-		}),
+		})},
 	})
+}
+
+// queryLog hears of failing queries, not of those that were given up because nobody waits for them any more.
+type queryLog struct{ logger.Interface }
+
+// Trace is called after each query.
+func (q queryLog) Trace(ctx context.Context, begin time.Time, query func() (string, int64), err error) {
+	if !errors.Is(err, context.Canceled) {
+		q.Interface.Trace(ctx, begin, query, err)
+	}
 }
 
 // size bounds a pool. Idle connections are kept: to make one costs more than to have it.

@@ -70,6 +70,28 @@ func packageTests() map[string]func(t *testing.T, b *bundle) {
 			require.NoError(t, err)
 			require.Equal(t, "zip", string(got))
 		},
+		"PublishedPackages_AreThoseOfLocalRepositoriesWithAFile": func(t *testing.T, b *bundle) {
+			mine, _, err := b.EnsureRepository(t.Context(), skipper.Repository{Name: "mine", Local: true})
+			require.NoError(t, err)
+			theirs, _, err := b.EnsureRepository(t.Context(), skipper.Repository{Name: "theirs"})
+			require.NoError(t, err)
+			add := func(repo skipper.Repository, name string, zip []byte) skipper.PackageMetadata {
+				p, err := b.AddPackage(t.Context(), skipper.PackageMetadata{
+					Name: name, Version: "1.0.0", Kind: "k", APIVersion: "v1", SHA256: new("null"),
+					RepositoryID: &repo.ID, RepositoryName: &repo.Name,
+				}, zip)
+				require.NoError(t, err)
+				return p
+			}
+			second, first := add(mine, "time", []byte("zip")), add(mine, "log", []byte(""))
+			add(mine, "fileless", nil)
+			add(theirs, "remote", []byte("zip"))
+			first.SHA256 = new("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+			second.SHA256 = new("4a70fe9aa6436e02c2dea340fbd1e352e4ef2d8ce6ca52ad25d4b95471fc8bf2")
+			got, err := b.PublishedPackages(t.Context())
+			require.NoError(t, err)
+			requireEqual(t, []skipper.PackageMetadata{first, second}, got)
+		},
 		"PackagesNamed_IsExact": func(t *testing.T, b *bundle) {
 			for _, version := range []string{"1.0.0", "1.10.0", "1.2.0"} {
 				b.addPackage(t, "log", version, nil)

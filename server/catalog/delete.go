@@ -74,6 +74,9 @@ func (s *Service) deletable(ctx context.Context, name, except string,
 	}, nil
 }
 
+// shownReleases bounds a sentence that would else name hundreds of releases.
+const shownReleases = 20
+
 func inUse(p skipper.PackageMetadata, uses []skipper.PackageUse, except string) string {
 	var active []string
 	for _, u := range uses {
@@ -85,6 +88,9 @@ func inUse(p skipper.PackageMetadata, uses []skipper.PackageUse, except string) 
 		return ""
 	}
 	slices.Sort(active)
+	if more := len(active) - shownReleases; more > 0 {
+		active = append(active[:shownReleases], fmt.Sprintf("and %d more", more))
+	}
 	repo := ""
 	if p.RepositoryName != nil {
 		repo = *p.RepositoryName

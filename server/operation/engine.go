@@ -37,6 +37,7 @@ type Stepper interface {
 	Step(ctx context.Context, op skipper.Operation) (rollout.Result, error)
 	Deadline(op skipper.Operation, state skipper.State) time.Time
 	Compensate(ctx context.Context, d skipper.Deployment, forget func() error) error
+	GiveUp(ctx context.Context, op skipper.Operation, why error) (rollout.Result, error)
 }
 
 // Config is how the engine works; zero values take the defaults given.
@@ -98,43 +99,65 @@ func (e *Engine) Wake() {
 // Run works until the context ends, then parks what is under way and returns. Steps that wait for a platform are
 // interrupted: whoever comes next repeats them.
 func (e *Engine) Run(ctx context.Context) {
+	fault := ""
 	for ctx.Err() == nil {
-		full := e.take(ctx)
-		e.sweep(ctx)
-		if !full {
-			e.rest(ctx)
+		full, err := e.take(ctx)
+		err = errors.Join(err, e.sweep(ctx))
+		fault = e.note(ctx, fault, err)
+		if !full || err != nil {
+			e.rest(ctx, err != nil)
 		}
 	}
 	e.walkers.Wait()
 }
 
+// note logs what keeps the engine from working, once as long as it stays the same.
+func (e *Engine) note(ctx context.Context, fault string, err error) string {
+	switch {
+	case ctx.Err() != nil || (err == nil && fault == ""):
+		return fault
+	case err == nil:
+		e.log.InfoContext(ctx, "the store gives work again")
+		return ""
+	case err.Error() != fault:
+		e.log.ErrorContext(ctx, "the store gives no work; it is asked again and again", "error", err)
+	}
+	return err.Error()
+}
+
 // take leases what is due and walks each in a goroutine of its own; it says whether there may be more.
-func (e *Engine) take(ctx context.Context) bool {
+func (e *Engine) take(ctx context.Context) (more bool, err error) {
 	now := e.clock()
 	ops, err := e.store.Lease(ctx, e.config.Owner, now, now.Add(e.config.Lease), leaseBatch)
-	if err != nil && ctx.Err() == nil {
-		e.log.ErrorContext(ctx, "cannot lease operations", "error", err)
-	}
 	for _, op := range ops {
 		e.walkers.Go(func() { e.walk(ctx, op) })
 	}
-	return len(ops) == leaseBatch
+	return len(ops) == leaseBatch, err
 }
 
-// rest waits until something is due, somebody wakes the engine, or the poll interval is over.
-func (e *Engine) rest(ctx context.Context) {
+// rest waits until something is due, somebody wakes the engine, or the poll interval is over. After a fault it waits for
+// all of the interval: a store that cannot write may well go on saying that something is due.
+func (e *Engine) rest(ctx context.Context, fault bool) {
 	wait := e.config.Poll
 	now := e.clock()
-	if due, ok, err := e.store.NextDue(ctx, now); err == nil && ok {
+	if due, ok, err := e.store.NextDue(ctx, now); err == nil && ok && !fault {
 		wait = min(wait, max(due.Sub(now), time.Millisecond))
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-e.wake:
+	case <-e.wakes(fault):
 	case <-ctx.Done():
 	}
+}
+
+// wakes is the channel that ends a rest early; none after a fault.
+func (e *Engine) wakes(fault bool) <-chan struct{} {
+	if fault {
+		return nil
+	}
+	return e.wake
 }
 
 // walk does steps of one leased operation until it ends, has to wait, or the lease is lost.
@@ -193,11 +216,14 @@ func (e *Engine) renew(ctx context.Context, lost context.CancelFunc, op skipper.
 		case <-ticker.C:
 		}
 		now := e.clock()
-		err := e.store.Renew(ctx, op.ID, op.Token, now.Add(e.config.Lease))
+		// A renewal that hangs must not outlive the lease.
+		try, cancel := context.WithTimeout(ctx, until.Sub(now)-e.config.Lease/10)
+		err := e.store.Renew(try, op.ID, op.Token, now.Add(e.config.Lease))
+		cancel()
 		switch {
 		case err == nil:
 			until = now.Add(e.config.Lease)
-		case errors.Is(err, skipper.ErrStale), now.Add(period).After(until):
+		case errors.Is(err, skipper.ErrStale), e.clock().Add(period).After(until):
 			log.WarnContext(ctx, "the lease cannot be renewed", "error", err)
 			lost()
 			return
@@ -212,7 +238,9 @@ func (e *Engine) step(ctx context.Context, op skipper.Operation) (parked bool, e
 		return false, errors.Join(err, ctx.Err())
 	} else if err != nil {
 		e.log.ErrorContext(ctx, "a step could not be done", "operation", op.ID, "state", op.State, "error", err)
-		res = e.cannot(op, err)
+		if res, err = e.cannot(ctx, op, err); err != nil {
+			return false, err
+		}
 	}
 	next, err := machine.Next(ctx, op.State, res.Event)
 	if err != nil {
@@ -243,25 +271,11 @@ func (e *Engine) try(ctx context.Context, op skipper.Operation) (res rollout.Res
 
 // cannot is what a step comes to that failed for a reason of ours: tried again until the deadline, then given up, so that
 // no defect keeps an operation for ever.
-func (e *Engine) cannot(op skipper.Operation, err error) rollout.Result {
+func (e *Engine) cannot(ctx context.Context, op skipper.Operation, why error) (rollout.Result, error) {
 	if e.clock().Before(op.Deadline) {
-		return rollout.Result{Event: machine.Retry, Message: skipper.MessageOf(err)}
+		return rollout.Result{Event: machine.Retry, Message: skipper.MessageOf(why)}, nil
 	}
-	res := rollout.Result{
-		Event: machine.Failed, Message: skipper.MessageOf(err), Outcome: skipper.OutcomeFailed,
-		Error: &skipper.OperationError{Code: skipper.CodeOf(err), Message: skipper.MessageOf(err)},
-	}
-	change := skipper.ReleaseChange{Name: op.ReleaseName, Version: op.TargetVersion}
-	switch op.State {
-	case skipper.StateCompensate:
-		change.Remove = true
-	case skipper.StateUpgradeCancel, skipper.StateRollbackStart:
-		change.Status, change.Description = skipper.StatusFailed, res.Message
-	default:
-		return res
-	}
-	res.Release = []skipper.ReleaseChange{change}
-	return res
+	return e.steps.GiveUp(ctx, op, why)
 }
 
 // advance turns a result into what is written.
@@ -307,16 +321,14 @@ func (e *Engine) backoff(attempt int, limit time.Duration) time.Duration {
 }
 
 // sweep tries to remove what ended operations left behind.
-func (e *Engine) sweep(ctx context.Context) {
+func (e *Engine) sweep(ctx context.Context) error {
 	now := e.clock()
 	// The claim is longer than a removal may take, so that no two servers remove the same at once.
 	rows, err := e.store.ClaimCompensations(ctx, now, now.Add(2*time.Minute), leaseBatch)
-	if err != nil && ctx.Err() == nil {
-		e.log.ErrorContext(ctx, "cannot look for open compensations", "error", err)
-	}
 	for _, d := range rows {
 		e.walkers.Go(func() { e.compensate(ctx, d) })
 	}
+	return err
 }
 
 func (e *Engine) compensate(ctx context.Context, d skipper.Deployment) {

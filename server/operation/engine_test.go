@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,11 +31,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// cutOff is a store whose leases cannot be renewed, as for a server that hangs or has lost its network.
+// cutOff is a store in which renewing a lease hangs, as for a server that has lost its network.
 type cutOff struct{ *repository.Store }
 
-func (cutOff) Renew(context.Context, string, int64, time.Time) error {
-	return skipper.Errorf(skipper.CodeUnavailable, "no network")
+func (cutOff) Renew(ctx context.Context, _ string, _ int64, _ time.Time) error {
+	<-ctx.Done()
+	return skipper.Errorf(skipper.CodeUnavailable, "no network: %w", ctx.Err())
 }
 
 // server is a skiff without HTTP: the real store, engine and services, on the scripted fake platform.
@@ -53,20 +55,28 @@ type server struct {
 
 func short() rollout.Config {
 	return rollout.Config{
-		HealthPeriod: 10 * time.Millisecond, HealthTimeout: 10 * time.Second,
+		HealthPeriod:  10 * time.Millisecond,
 		DeployTimeout: 10 * time.Second, UndoTimeout: 10 * time.Second, Parallel: 4,
 	}
 }
 
-func start(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Config) *server {
-	tb.Helper()
-	return startWith(tb, dir, fake, config, 10*time.Second, func(s *repository.Store) operation.Store { return s })
+// parts are what a test may replace.
+type parts struct {
+	lease time.Duration
+	store func(*repository.Store) operation.Store
+	steps func(*rollout.Rollout) operation.Stepper
 }
 
-func startWith(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Config, lease time.Duration,
-	wrap func(*repository.Store) operation.Store,
-) *server {
+func start(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Config, replace ...func(*parts)) *server {
 	tb.Helper()
+	p := parts{
+		lease: 10 * time.Second,
+		store: func(s *repository.Store) operation.Store { return s },
+		steps: func(r *rollout.Rollout) operation.Stepper { return r },
+	}
+	for _, f := range replace {
+		f(&p)
+	}
 	log := slog.New(slog.DiscardHandler)
 	store, err := repository.Open(tb.Context(), repository.Config{Dir: dir, Clock: time.Now, Logger: log})
 	require.NoError(tb, err)
@@ -80,8 +90,8 @@ func startWith(tb testing.TB, dir string, fake *deployertest.Fake, config rollou
 	accounts := deployer.Accounts{{Name: "default", Deployer: fake}}
 	packages := catalog.New(store, log)
 	roll := rollout.New(store, accounts, config, time.Now, log, packages.DeletePackageExcept)
-	engine := operation.New(wrap(store), roll, operation.Config{
-		Owner: fmt.Sprint(time.Now().UnixNano()), Lease: lease, Poll: 20 * time.Millisecond,
+	engine := operation.New(p.store(store), p.steps(roll), operation.Config{
+		Owner: fmt.Sprint(time.Now().UnixNano()), Lease: p.lease, Poll: 20 * time.Millisecond,
 		RetryBase: 5 * time.Millisecond, RetryLimit: 20 * time.Millisecond, SweepLimit: 20 * time.Millisecond,
 	}, time.Now, log)
 	ctx, cancel := context.WithCancel(tb.Context())
@@ -90,7 +100,7 @@ func startWith(tb testing.TB, dir string, fake *deployertest.Fake, config rollou
 	s := &server{
 		tb: tb, dir: dir, store: store, roll: roll, fake: fake, catalog: packages, engine: engine, timeouts: config,
 		release: release.New(store, packages, engine, roll, accounts, release.Config{
-			HealthTimeout: config.HealthTimeout, WaitLimit: 20 * time.Second, LogLimit: 1 << 20,
+			HealthTimeout: 10 * time.Second, WaitLimit: 20 * time.Second, LogLimit: 1 << 20,
 		}, time.Now),
 	}
 	s.stop = func() {
@@ -507,8 +517,10 @@ func TestRestart_GoesOnWhereTheServerStopped(t *testing.T) {
 // A server that hangs loses its lease; another one goes on, and what the first does later changes nothing.
 func TestLostLease_TheOldServerChangesNothing(t *testing.T) {
 	t.Parallel()
-	s := startWith(t, t.TempDir(), newFake(t, ""), short(), 100*time.Millisecond,
-		func(s *repository.Store) operation.Store { return cutOff{s} })
+	s := start(t, t.TempDir(), newFake(t, ""), short(), func(p *parts) {
+		p.lease = 100 * time.Millisecond
+		p.store = func(s *repository.Store) operation.Store { return cutOff{s} }
+	})
 	t.Cleanup(func() { s.stop() })
 	s.upload("pair", "1.0.0", "a", "b")
 	ended := make(chan error, 1)
@@ -557,4 +569,126 @@ func TestTwoEngines_ShareTheWork(t *testing.T) {
 	l, err := s.fake.Ledger()
 	require.NoError(t, err)
 	require.Len(t, l.Calls, 20, "each was asked for once")
+}
+
+// full is a store whose disk is full: it can be read, and not be written.
+type full struct {
+	*repository.Store
+	leases atomic.Int64
+	failed atomic.Bool
+}
+
+func (f *full) Lease(ctx context.Context, owner string, now, until time.Time, limit int) ([]skipper.Operation, error) {
+	f.leases.Add(1)
+	if f.failed.Load() {
+		return nil, skipper.Errorf(skipper.CodeUnavailable, "the disk is full")
+	}
+	return f.Store.Lease(ctx, owner, now, until, limit)
+}
+
+func TestFullDisk_DoesNotMakeTheEngineSpin(t *testing.T) {
+	t.Parallel()
+	store := &full{}
+	s := start(t, t.TempDir(), newFake(t, ""), short(), func(p *parts) {
+		p.store = func(s *repository.Store) operation.Store {
+			store.Store = s
+			return store
+		}
+	})
+	t.Cleanup(func() { s.stop() })
+	s.upload("one", "1.0.0", "a")
+	store.failed.Store(true)
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := s.install("r", "one", "")
+		done <- err
+	}()
+	before := store.leases.Load()
+	require.Eventually(t, func() bool { return store.leases.Load() >= before+5 }, 10*time.Second, time.Millisecond)
+	began, at := time.Now(), store.leases.Load()
+	require.Eventually(t, func() bool { return store.leases.Load() >= at+5 }, 10*time.Second, time.Millisecond)
+	require.GreaterOrEqual(t, time.Since(began), 3*20*time.Millisecond, "it rests for a poll interval after a fault")
+	store.failed.Store(false)
+	require.NoError(t, <-done)
+}
+
+// broken is a platform's steps of which one panics, or cannot be done, again and again.
+type broken struct {
+	*rollout.Rollout
+	state skipper.State
+	err   error // nil: it panics
+}
+
+func (b broken) Step(ctx context.Context, op skipper.Operation) (rollout.Result, error) {
+	if op.State != b.state {
+		return b.Rollout.Step(ctx, op)
+	}
+	if b.err == nil {
+		panic("a defect")
+	}
+	return rollout.Result{}, b.err
+}
+
+// No defect holds an operation for ever: a step that cannot be done is given up at its deadline, and what has to go
+// stays listed until it is gone.
+func TestDefect_TheOperationEndsAndNothingIsLost(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		state  skipper.State
+		err    error
+		values string
+	}{
+		"install panics":      {skipper.StateInstall, nil, ""},
+		"install fails":       {skipper.StateInstall, errors.New("a defect"), ""},
+		"compensation panics": {skipper.StateCompensate, nil, "b: {fake.deploy-error: invalid}"},
+		"compensation fails":  {skipper.StateCompensate, errors.New("a defect"), "b: {fake.deploy-error: invalid}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := short()
+			config.DeployTimeout, config.UndoTimeout = 50*time.Millisecond, 50*time.Millisecond
+			s := start(t, t.TempDir(), newFake(t, ""), config, func(p *parts) {
+				p.steps = func(r *rollout.Rollout) operation.Stepper { return broken{r, c.state, c.err} }
+			})
+			t.Cleanup(func() { s.stop() })
+			s.upload("pair", "1.0.0", "a", "b")
+			_, op, err := s.install("r", "pair", c.values)
+			require.Error(t, err)
+			require.Equal(t, skipper.OutcomeFailed, op.Outcome)
+			require.Eventually(t, func() bool { return len(s.runs()) == 0 }, 10*time.Second, 10*time.Millisecond)
+			_, err = s.release.Status(t.Context(), "r", 0)
+			require.Equal(t, skipper.CodeReleaseNotFound, skipper.CodeOf(err))
+		})
+	}
+}
+
+func TestDefect_InAnUpgradeLeavesOneVersion(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		state  skipper.State
+		values string
+		runs   []string
+	}{
+		"removal of the target": {skipper.StateUpgradeCancel, "b: {fake.healthy-after: never}", []string{"r.a-v1", "r.b-v1"}},
+		"removal of the source": {skipper.StateUpgradeDelete, "b: {x: 2}", []string{"r.a-v1", "r.b-v2"}},
+		"health check":          {skipper.StateUpgradeCheck, "b: {x: 2}", []string{"r.a-v1", "r.b-v1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := short()
+			config.UndoTimeout = 50 * time.Millisecond
+			s := start(t, t.TempDir(), newFake(t, ""), config, func(p *parts) {
+				p.steps = func(r *rollout.Rollout) operation.Stepper { return broken{r, c.state, nil} }
+			})
+			t.Cleanup(func() { s.stop() })
+			s.upload("pair", "1.0.0", "a", "b")
+			_, _, err := s.install("r", "pair", "b: {x: 1}")
+			require.NoError(t, err)
+			_, op, err := s.upgrade("r", "pair", "1.0.0", c.values, 100*time.Millisecond)
+			require.NoError(t, err)
+			require.NotEqual(t, skipper.OutcomeSucceeded, s.end(op).Outcome)
+			require.Eventually(t, func() bool { return slices.Equal(s.runs(), c.runs) }, 10*time.Second, 10*time.Millisecond,
+				"what has to go is an open compensation until it is gone")
+		})
+	}
 }

@@ -66,6 +66,9 @@ func checkName(name string) error {
 	if err := blank(name, "Release name must not be empty"); err != nil {
 		return err
 	}
+	if name == "." || name == ".." {
+		return skipper.Errorf(skipper.CodeConflict, "Release name must not be %q: no URL can hold it", name)
+	}
 	for _, r := range name {
 		if r < ' ' || r == '/' || r == '\\' || r == 0x7f {
 			return skipper.Errorf(skipper.CodeConflict,

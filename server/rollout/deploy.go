@@ -205,12 +205,21 @@ func (r *Rollout) hand(ctx context.Context, op skipper.Operation, account deploy
 		previous = &h
 	}
 	handle, err := account.Deployer.Deploy(ctx, req, previous, save)
-	if handle.Data != nil {
-		if saveErr := save(handle); saveErr != nil {
-			return saveErr
-		}
+	if saveErr := r.keep(ctx, op, row, handle); saveErr != nil {
+		return saveErr
 	}
 	return err
+}
+
+// keep stores what a platform call came to, also when the server stops at this moment: an effect that nobody noted would
+// be brought about again.
+func (r *Rollout) keep(ctx context.Context, op skipper.Operation, row skipper.Deployment, h deployer.Handle) error {
+	if h.Data == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return stored(r.store.SaveHandle(ctx, op.ID, op.Token, row.Account, row.DeploymentID, h.Data, h.SpecHash))
 }
 
 // stored marks an error as one of the store.

@@ -104,6 +104,9 @@ func replaced(op skipper.Operation, source skipper.Release) []skipper.AppDeploym
 	return out
 }
 
+// notRemoved is Skipper's description of a source whose applications could not be removed.
+const notRemoved = "Could not delete existing application, manual intervention needed.  Sorry it didn't work out."
+
 // removeSource removes the replaced applications; then the source is deleted and the upgrade has succeeded.
 func (r *Rollout) removeSource(ctx context.Context, op skipper.Operation) (Result, error) {
 	source, err := r.store.Release(ctx, op.ReleaseName, op.SourceVersion)
@@ -124,7 +127,7 @@ func (r *Rollout) removeSource(ctx context.Context, op skipper.Operation) (Resul
 	// Recorded: also a source that was deleted before counts as one that could not be deleted.
 	if res.Error != nil || source.Info.Status.StatusCode == skipper.StatusDeleted {
 		change.Status = skipper.StatusFailed
-		change.Description = "Could not delete existing application, manual intervention needed.  Sorry it didn't work out."
+		change.Description = notRemoved
 	}
 	// The new version stands whatever is left of the old one: that is an open compensation.
 	res.Outcome, res.Error = skipper.OutcomeSucceeded, nil
@@ -161,11 +164,7 @@ func (r *Rollout) remove(ctx context.Context, op skipper.Operation) (Result, err
 
 func (r *Rollout) rowsOf(ctx context.Context, op skipper.Operation, apps []skipper.AppDeployment,
 ) ([]skipper.Deployment, error) {
-	ids := make([]string, 0, len(apps))
-	for _, a := range apps {
-		ids = append(ids, a.ID)
-	}
-	rows, err := r.store.Deployments(ctx, op.Plan.Account, ids)
+	rows, err := r.store.Deployments(ctx, op.Plan.Account, ids(apps))
 	if err != nil {
 		return nil, fmt.Errorf("load deployments of operation %s: %w", op.ID, err)
 	}

@@ -38,7 +38,6 @@ type Store interface {
 type Config struct {
 	Installation  string        // id of this installation, part of every owner mark
 	HealthPeriod  time.Duration // between two health checks
-	HealthTimeout time.Duration // for new applications to become healthy, where the request does not say
 	DeployTimeout time.Duration // for a platform to accept all applications of a release
 	UndoTimeout   time.Duration // for applications to be gone; what is left then becomes an open compensation
 	Parallel      int           // changing platform calls at once, per account
@@ -177,11 +176,7 @@ func deployed(rel skipper.Release) map[string]string {
 
 // handles gives the handles of an operation's account for deployment ids; ids without a row are left out.
 func (r *Rollout) handles(ctx context.Context, account string, apps []skipper.AppDeployment) ([]deployer.Handle, error) {
-	ids := make([]string, 0, len(apps))
-	for _, a := range apps {
-		ids = append(ids, a.ID)
-	}
-	rows, err := r.store.Deployments(ctx, account, ids)
+	rows, err := r.store.Deployments(ctx, account, ids(apps))
 	if err != nil {
 		return nil, fmt.Errorf("load deployments: %w", err)
 	}
@@ -224,10 +219,5 @@ func fail(ctx context.Context, err error) bool {
 var errStore = errors.New("store")
 
 func names(apps []skipper.AppDeployment) string {
-	out := make([]string, 0, len(apps))
-	for _, a := range apps {
-		out = append(out, a.ID)
-	}
-	slices.Sort(out)
-	return strings.Join(out, ", ")
+	return strings.Join(slices.Sorted(slices.Values(ids(apps))), ", ")
 }

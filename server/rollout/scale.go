@@ -74,10 +74,8 @@ func (r *Rollout) scaleOne(ctx context.Context, op skipper.Operation, id string,
 		return stored(err)
 	}
 	handle, err := account.Deployer.Scale(ctx, req, handleOf(rows[0]), *item.Count, save)
-	if handle.Data != nil {
-		if saveErr := save(handle); saveErr != nil {
-			return saveErr
-		}
+	if saveErr := r.keep(ctx, op, rows[0], handle); saveErr != nil {
+		return saveErr
 	}
 	return err
 }

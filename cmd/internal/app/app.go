@@ -144,7 +144,7 @@ func (a *App) wire(ctx context.Context, o Options) error {
 	}
 	a.catalog = catalog.New(a.store, a.log)
 	roll := rollout.New(a.store, a.accounts, rollout.Config{
-		Installation: installation, HealthPeriod: a.config.HealthCheck.Period, HealthTimeout: a.config.HealthCheck.Timeout,
+		Installation: installation, HealthPeriod: a.config.HealthCheck.Period,
 		DeployTimeout: a.config.Operation.DeployTimeout, UndoTimeout: a.config.Operation.UndoTimeout, Parallel: perAccount,
 	}, o.Clock, a.log, a.catalog.DeletePackageExcept)
 	a.engine = operation.New(a.store, roll, operation.Config{
