@@ -12,7 +12,7 @@ TOOLS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/skiff/tools
 GOLANGCI_LINT = $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
 .DEFAULT_GOAL = help
-.PHONY: help build sample run demo test race lint fmt bench fuzz tools clean
+.PHONY: help build sample run demo java test race lint fmt bench fuzz tools clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +31,9 @@ run: build ## build and start the server on 127.0.0.1:7577
 
 demo: build ## install, upgrade, roll back and delete a real application, on a server of its own
 	sh testdata/scripts/demo.sh
+
+java: build ## java client check: the published Java client against bin/skiff (needs a JDK and Maven)
+	sh testdata/clients/java/run.sh
 
 test: ## run the tests; names what this machine lacks, whose tests are skipped
 	@command -v java >/dev/null || echo 'java is missing: tests that run a jar are skipped'

@@ -72,9 +72,15 @@ type process struct {
 // serve starts a server on a data folder and waits until it says where it listens.
 func serve(t *testing.T, dir string) *process {
 	t.Helper()
+	return serveWith(t, dir, 200*time.Millisecond)
+}
+
+// serveWith is serve with another period of health checks and with further arguments.
+func serveWith(t *testing.T, dir string, period time.Duration, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, dir: dir, log: &bytes.Buffer{}, done: make(chan error, 1)}
-	p.cmd = exec.Command(built.skiff, "server", "--port", "0", "--data-dir", dir)
-	p.cmd.Env = append(os.Environ(), "SKIFF_HEALTHCHECK_PERIOD=200ms")
+	p.cmd = exec.Command(built.skiff, append([]string{"server", "--port", "0", "--data-dir", dir}, args...)...)
+	p.cmd.Env = append(os.Environ(), "SKIFF_HEALTHCHECK_PERIOD="+period.String())
 	p.cmd.Stderr = p.log
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)

@@ -22,6 +22,7 @@ const maxDepth = 8
 type files map[string][]byte
 
 // Read reads the zip of a package. root is the one folder in it, NAME-VERSION. Errors are of code invalid or too large.
+// When only a field of package.yml is missing, the package is given along with the error.
 func Read(zip []byte, root string) (skipper.Package, error) {
 	found, all, err := unzip(zip)
 	if err != nil {
@@ -82,7 +83,7 @@ func top(all files, where string) (skipper.Package, error) {
 		{"version", p.Metadata.Version}, {"apiVersion", p.Metadata.APIVersion}, {"kind", p.Metadata.Kind},
 	} {
 		if field.value == "" {
-			return skipper.Package{}, skipper.Errorf(skipper.CodeInvalid,
+			return p, skipper.Errorf(skipper.CodeInvalid,
 				"package.yml in %s has no %s; add it", where, field.name)
 		}
 	}

@@ -186,10 +186,10 @@ func TestLists(t *testing.T) {
 		"GET /api/release/list":                                 `{ }`,
 		"GET /api/release/list/hel":                             `{"_embedded": {"releases": [` + hello2 + `]}}`,
 		"GET /api/releases/search/history?name=hello":           `{"_embedded": {"releases": [` + hello2 + `]}}`,
-		"GET /api/operations/op-7": `{
+		"GET /api/operations/op-7": `{"id": "op-7", "outcome": "running",
 			"_links": {"events": {"href": "/api/operations/op-7/events"}}}`,
 		"GET /api/operations/op-7/events": `{"_embedded": {"events": [{"id": 1, "event": "DONE"}]}}`,
-		"GET /api/operations/op-8":        `{"id": "op-8"}`,
+		"GET /api/operations/op-8":        `{"id": "op-8", "outcome": "running"}`,
 	})
 	ctx := t.Context()
 	names := func(list any, err error) string {
@@ -232,7 +232,7 @@ func TestReads(t *testing.T) {
 	t.Parallel()
 	f, c := serve(t, map[string]string{
 		"GET /api/about":                    `{"versionInfo": {"server": {"name": "skiff", "version": "1.0.0"}}}`,
-		"GET /api/release/status/hello":     `{"status": {"platformStatus": "[{\"deploymentId\":\"hello.hello-v1\"}]"}}`,
+		"GET /api/release/status/hello":     `{"status": {"statusCode": "DEPLOYED", "platformStatus": "[{\"deploymentId\":\"hello.hello-v1\"}]"}}`,
 		"GET /api/release/status/hello/2":   `{"status": {"statusCode": "FAILED"}}`,
 		"GET /api/release/manifest/hello":   `{"data": "newest"}`,
 		"GET /api/release/manifest/hello/2": `{"data": "second"}`,

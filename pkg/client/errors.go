@@ -65,7 +65,10 @@ func codeOf(status int, p problem) skipper.Code {
 
 // missing knows the sentences by which Skipper says, with the status of a conflict, that something is not there.
 func missing(message string) bool {
-	sentences := []string{"Can not find a package named", "Can not find package ", "No deployer named "}
+	sentences := []string{
+		"Can not find a package named", "Can not find package ", "Package with id=", "No deployer named ",
+		"Could not find local repository",
+	}
 	return slices.ContainsFunc(sentences, func(s string) bool { return strings.HasPrefix(message, s) })
 }
 

@@ -162,7 +162,7 @@ func TestErrors_ACommandWithoutAnswerMayHaveBeenDone(t *testing.T) {
 
 func TestErrors_AnswersThatAreNone(t *testing.T) {
 	t.Parallel()
-	_, c := serve(t, map[string]string{"GET /api": "<html>hello</html>"})
+	_, c := serve(t, map[string]string{"GET /api/about": "<html>hello</html>"})
 	_, err := c.About(t.Context())
 	require.Equal(t, skipper.CodeUnavailable, skipper.CodeOf(err))
 	require.ErrorContains(t, err, "is it the URL of a skiff server?")
@@ -176,6 +176,61 @@ func TestErrors_AnswersThatAreNone(t *testing.T) {
 	_, c = serve(t, map[string]string{"GET /api/release/list": `{"_embedded": {"releases": [{"name": 1}]}}`})
 	_, err = c.Listed(t.Context(), "")
 	require.ErrorContains(t, err, "list of releases cannot be read")
+}
+
+func TestErrors_AServerThatIsNotSkiff(t *testing.T) {
+	t.Parallel()
+	for answer, why := range map[string]string{
+		"!404<html>no such page</html>":     "it answered 404",
+		`!404{"message": "page not found"}`: "it answered 404",
+		"!405":                              "the server answers 405 Method Not Allowed to GET /api",
+		"!400":                              "the server answers 400 Bad Request to GET /api",
+		"<html>hello</html>":                "it answered with something else than JSON",
+		"":                                  "it answered with something else than JSON",
+		"[]":                                "it answered with something else than JSON",
+		`{"hello": "world"}`:                "it answered without links",
+	} {
+		f, c := serve(t, map[string]string{"GET /api": answer})
+		_, err := c.Status(t.Context(), "hello", 0)
+		require.Equal(t, skipper.CodeUnavailable, skipper.CodeOf(err), answer)
+		require.EqualError(t, err, "no skiff server at "+f.URL+" ("+why+"); set --server or SKIFF_URL")
+	}
+	_, c := serve(t, map[string]string{"GET /api": "!401"})
+	_, err := c.About(t.Context())
+	require.Equal(t, skipper.CodeUnauthorized, skipper.CodeOf(err))
+}
+
+// Any JSON object can be read as any document: one of another kind must not pass for an empty one of this kind.
+func TestErrors_ADocumentOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	_, c := serve(t, map[string]string{
+		"GET /api/release/status/hello":               `{"_links": {}}`,
+		"GET /api/release/manifest/hello":             `{"_links": {}}`,
+		"GET /api/release/logs/hello":                 `{"_links": {}}`,
+		"GET /api/release/list":                       `{"_embedded": {"releases": [{"id": 1}]}}`,
+		"GET /api/releases/search/history?name=hello": `{"_embedded": {"releases": [{"name": "hello"}]}}`,
+		"GET /api/operations/op-7":                    `{"_links": {}}`,
+		"POST /api/release/upgrade":                   `{"name": "hello", "version": 1, "info": {}}`,
+		"DELETE /api/release/hello":                   `{"version": 1, "info": {"status": {"statusCode": "DELETED"}}}`,
+	})
+	for what, call := range map[string]func(ctx context.Context) error{
+		"status":    func(ctx context.Context) error { _, err := c.Status(ctx, "hello", 0); return err },
+		"manifest":  func(ctx context.Context) error { _, err := c.Manifest(ctx, "hello", 0); return err },
+		"logs":      func(ctx context.Context) error { _, err := c.Logs(ctx, "hello"); return err },
+		"release":   func(ctx context.Context) error { _, err := c.Listed(ctx, ""); return err },
+		"release ":  func(ctx context.Context) error { _, err := c.History(ctx, "hello"); return err },
+		"operation": func(ctx context.Context) error { _, err := c.Operation(ctx, "op-7"); return err },
+		"release  ": func(ctx context.Context) error { _, _, err := c.Upgrade(ctx, skipper.UpgradeRequest{}); return err },
+		"release   ": func(ctx context.Context) error {
+			_, _, err := c.Delete(ctx, "hello", false)
+			return err
+		},
+	} {
+		err := call(t.Context())
+		require.Equal(t, skipper.CodeUnavailable, skipper.CodeOf(err), what)
+		require.ErrorContains(t, err, "gave something else than the "+strings.TrimSpace(what)+" that was asked for; "+
+			"is it a skiff server of this version?")
+	}
 }
 
 func TestErrors_AnAnswerWithoutEnd(t *testing.T) {

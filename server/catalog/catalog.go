@@ -3,12 +3,14 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -28,21 +30,28 @@ type Store interface {
 	PackagesNamed(ctx context.Context, name string) ([]skipper.PackageMetadata, error)
 	PackagesContaining(ctx context.Context, part string) ([]skipper.PackageMetadata, error)
 	PackageFile(ctx context.Context, id int64) ([]byte, error)
+	PublishedPackages(ctx context.Context) ([]skipper.PackageMetadata, error)
 	SetPackageFile(ctx context.Context, id int64, zip []byte) error
 	DeletePackages(ctx context.Context, name string,
 		check func(packages []skipper.PackageMetadata, uses []skipper.PackageUse) error) error
 }
+
+// maxRepositories is how many repositories are looked at; they stand in configuration files.
+const maxRepositories = 1000
 
 // Service is the catalog. Its reading methods are those of the store.
 type Service struct {
 	Store
 	http *http.Client
 	log  *slog.Logger
+
+	syncing sync.Mutex
+	indexes map[int64]*index // of remote repositories, by id; guarded by syncing
 }
 
 // New makes a catalog.
 func New(store Store, log *slog.Logger) *Service {
-	return &Service{Store: store, http: remoteClient(), log: log}
+	return &Service{Store: store, http: remoteClient(), log: log, indexes: map[int64]*index{}}
 }
 
 // Upload keeps a package in a local repository. CodeInvalid for a wrong request, CodeConflict where Skipper answers so.
@@ -59,14 +68,14 @@ func (s *Service) Upload(ctx context.Context, req skipper.UploadRequest) (skippe
 		return skipper.PackageMetadata{}, err
 	}
 	p, err := archive.Read(req.PackageFileAsBytes, name+"-"+version)
-	if err != nil {
-		return skipper.PackageMetadata{}, err
-	}
 	m := p.Metadata
-	if m.Name != name || m.Version != version {
+	if m.Name != "" && (m.Name != name || m.Version != version) { // Skipper says this first
 		return skipper.PackageMetadata{}, skipper.Errorf(skipper.CodeConflict,
 			"Package definition in the request [%s:%s] differs from one inside the package.yml [%s:%s]",
 			name, version, m.Name, m.Version)
+	}
+	if err != nil {
+		return skipper.PackageMetadata{}, err
 	}
 	m.RepositoryID, m.RepositoryName = &repo.ID, &repo.Name
 	m, err = s.AddPackage(ctx, m, req.PackageFileAsBytes)
@@ -154,15 +163,12 @@ func (s *Service) Find(ctx context.Context, id skipper.PackageIdentifier) (skipp
 	if len(packages) == 0 {
 		return skipper.PackageMetadata{}, missing(id)
 	}
-	order, err := s.orders(ctx)
+	repos, err := s.repositories(ctx)
 	if err != nil {
 		return skipper.PackageMetadata{}, err
 	}
 	return slices.MaxFunc(packages, func(a, b skipper.PackageMetadata) int {
-		if c := CompareVersions(a.Version, b.Version); c != 0 {
-			return c
-		}
-		return order[*a.RepositoryID] - order[*b.RepositoryID]
+		return cmp.Or(CompareVersions(a.Version, b.Version), repos.compare(a, b))
 	}), nil
 }
 
@@ -189,25 +195,46 @@ func CompareVersions(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-func (s *Service) orders(ctx context.Context) (map[int64]int, error) {
-	repos, err := s.Repositories(ctx, skipper.PageRequest{Size: 1000})
+// repositories are the package repositories by id.
+type repositories map[int64]skipper.Repository
+
+func (s *Service) repositories(ctx context.Context) (repositories, error) {
+	page, err := s.Repositories(ctx, skipper.PageRequest{Size: maxRepositories})
 	if err != nil {
 		return nil, fmt.Errorf("load repositories: %w", err)
 	}
-	out := map[int64]int{}
-	for _, r := range repos.Items {
-		if r.RepoOrder != nil {
-			out[r.ID] = *r.RepoOrder
-		}
+	all := repositories{}
+	for _, r := range page.Items {
+		all[r.ID] = r
 	}
-	return out, nil
+	return all, nil
+}
+
+// of gives the repository of a package; the zero one when it has none.
+func (r repositories) of(m skipper.PackageMetadata) skipper.Repository {
+	if m.RepositoryID == nil {
+		return skipper.Repository{}
+	}
+	return r[*m.RepositoryID]
+}
+
+// compare orders packages by the order of their repositories.
+func (r repositories) compare(a, b skipper.PackageMetadata) int {
+	return cmp.Compare(order(r.of(a)), order(r.of(b)))
+}
+
+func order(r skipper.Repository) int {
+	if r.RepoOrder == nil {
+		return 0
+	}
+	return *r.RepoOrder
 }
 
 // Load gives a package with everything in it; one from a remote repository is fetched at its first use and kept.
 func (s *Service) Load(ctx context.Context, m skipper.PackageMetadata) (skipper.Package, error) {
 	zip, err := s.PackageFile(ctx, m.ID)
 	if skipper.CodeOf(err) == skipper.CodeNotFound {
-		zip, err = s.fetchPackage(ctx, m)
+		zip, err = s.download(ctx, m, err)
 	}
 	if err != nil {
 		return skipper.Package{}, fmt.Errorf("load package %s:%s: %w", m.Name, m.Version, err)

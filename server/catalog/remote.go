@@ -1,121 +1,199 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"os"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/skiff-project/skiff/pkg/archive"
 	"github.com/skiff-project/skiff/pkg/skipper"
 )
 
 const (
-	fetchTimeout = 60 * time.Second
-	fetchLimit   = 64 << 20 // bytes of an index or a package
+	firstRetry   = 5 * time.Second
+	lastRetry    = 10 * time.Minute // for an interval of 0
+	readsAtATime = 4
 )
 
-func remoteClient() *http.Client { return &http.Client{Timeout: fetchTimeout} }
+// index is what is remembered of the index of a remote repository between two looks at it.
+type index struct {
+	tags    validators
+	digest  [sha256.Size]byte
+	read    bool // once at least
+	failing bool
+}
 
-// Sync brings the packages that remote repositories list into the store; what is there already stays as it is. A
-// repository that cannot be read is logged and left out.
-func (s *Service) Sync(ctx context.Context) {
-	repos, err := s.Repositories(ctx, skipper.PageRequest{Size: 1000})
-	if err != nil {
-		s.log.WarnContext(ctx, "cannot list package repositories", "error", err)
-		return
-	}
-	for _, repo := range repos.Items {
-		if repo.Local {
-			continue
+// Run brings the packages of remote repositories into the store until the context ends: at once, and then every
+// interval. While one of them cannot be read it asks sooner, and less and less often. An interval of 0 ends it as soon
+// as all were read.
+func (s *Service) Run(ctx context.Context, interval time.Duration) {
+	longest := cmp.Or(interval, lastRetry)
+	retry := firstRetry
+	for ctx.Err() == nil {
+		wait := longest
+		switch done := s.Sync(ctx); {
+		case done && interval == 0:
+			return
+		case done:
+			retry = firstRetry
+		default:
+			wait = min(retry, longest)
+			retry = 2 * wait
 		}
-		if added, err := s.syncOne(ctx, repo); err != nil {
-			s.log.WarnContext(ctx, "a package repository cannot be read", "name", repo.Name, "error", err)
-		} else {
-			s.log.InfoContext(ctx, "read a package repository", "name", repo.Name, "added", added)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
 		}
 	}
 }
 
-func (s *Service) syncOne(ctx context.Context, repo skipper.Repository) (int, error) {
-	text, err := s.fetch(ctx, strings.TrimSuffix(repo.URL, "/")+"/index.yml")
+// Sync brings the packages that remote repositories list into the store; what is there already stays as it is. It says
+// whether all were read. One that cannot be read is logged when that is news, and left out.
+func (s *Service) Sync(ctx context.Context) bool {
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	repos, err := s.repositories(ctx)
 	if err != nil {
+		s.log.WarnContext(ctx, "cannot list package repositories", "error", err)
+		return false
+	}
+	var group errgroup.Group // not with a context: one that fails does not stop the others
+	group.SetLimit(readsAtATime)
+	for _, repo := range repos {
+		if repo.Local {
+			continue
+		}
+		if s.indexes[repo.ID] == nil {
+			s.indexes[repo.ID] = &index{}
+		}
+		remembered := s.indexes[repo.ID]
+		group.Go(func() error { return s.refresh(ctx, repo, remembered) })
+	}
+	return group.Wait() == nil
+}
+
+// refresh reads one index and tells what is new about it.
+func (s *Service) refresh(ctx context.Context, repo skipper.Repository, remembered *index) error {
+	added, err := s.readIndex(ctx, repo, remembered)
+	log := s.log.With("name", repo.Name)
+	switch {
+	case ctx.Err() != nil: // the server stops
+		return err
+	case err != nil && !remembered.failing:
+		log.WarnContext(ctx, "a package repository cannot be read", "error", err)
+	case err != nil:
+		log.DebugContext(ctx, "a package repository still cannot be read", "error", err)
+	case remembered.failing || !remembered.read || added > 0:
+		log.InfoContext(ctx, "read a package repository", "added", added)
+	}
+	remembered.failing = err != nil
+	remembered.read = remembered.read || err == nil
+	return err
+}
+
+func (s *Service) readIndex(ctx context.Context, repo skipper.Repository, remembered *index) (int, error) {
+	found, err := s.fetch(ctx, strings.TrimSuffix(repo.URL, "/")+"/index.yml", archive.MaxIndex, remembered.tags)
+	if err != nil || found.unchanged {
 		return 0, err
 	}
-	packages, err := archive.ReadIndex(string(text))
-	if err != nil {
-		return 0, err
+	digest := sha256.Sum256(found.body)
+	if !remembered.read || digest != remembered.digest {
+		packages, err := archive.ReadIndex(string(found.body))
+		if err != nil {
+			return 0, err
+		}
+		added, err := s.addAll(ctx, repo, packages)
+		if err != nil {
+			return added, err
+		}
+		remembered.tags, remembered.digest = found.tags, digest
+		return added, nil
 	}
+	remembered.tags = found.tags
+	return 0, nil
+}
+
+// addAll adds the packages that the repository does not have yet.
+func (s *Service) addAll(ctx context.Context, repo skipper.Repository, packages []skipper.PackageMetadata) (int, error) {
 	added := 0
+	known := map[string][]skipper.PackageMetadata{}
 	for _, m := range packages {
+		if known[m.Name] == nil {
+			named, err := s.PackagesNamed(ctx, m.Name)
+			if err != nil {
+				return added, fmt.Errorf("look for package %q: %w", m.Name, err)
+			}
+			known[m.Name] = append([]skipper.PackageMetadata{}, named...)
+		}
 		m.RepositoryID, m.RepositoryName = &repo.ID, &repo.Name
+		if slices.ContainsFunc(known[m.Name], func(k skipper.PackageMetadata) bool {
+			return k.Version == m.Version && k.RepositoryID != nil && *k.RepositoryID == repo.ID
+		}) {
+			continue
+		}
 		_, err := s.AddPackage(ctx, m, nil)
-		if err == nil {
+		switch {
+		case err == nil:
 			added++
-		} else if skipper.CodeOf(err) != skipper.CodeConflict { // a conflict: it is known
+		case skipper.CodeOf(err) != skipper.CodeConflict: // a conflict: listed twice, or another server was faster
 			return added, fmt.Errorf("keep package %s:%s: %w", m.Name, m.Version, err)
 		}
 	}
 	return added, nil
 }
 
-// fetchPackage gets the zip of a package from its remote repository and keeps it.
-func (s *Service) fetchPackage(ctx context.Context, m skipper.PackageMetadata) ([]byte, error) {
-	repo, err := s.Repository(ctx, *m.RepositoryID)
+// download gets the zip of a package from its remote repository and keeps it. missing is the answer when there is no
+// such repository.
+func (s *Service) download(ctx context.Context, m skipper.PackageMetadata, missing error) ([]byte, error) {
+	repos, err := s.repositories(ctx)
 	if err != nil {
 		return nil, err
 	}
-	zip, err := s.fetch(ctx, fmt.Sprintf("%s/%s/%s-%s.zip", strings.TrimSuffix(repo.URL, "/"),
-		url.PathEscape(m.Name), url.PathEscape(m.Name), url.PathEscape(m.Version)))
+	repo := repos.of(m)
+	if repo.ID == 0 || repo.Local {
+		return nil, missing
+	}
+	address := fmt.Sprintf("%s/%s/%s-%s.zip", strings.TrimSuffix(repo.URL, "/"),
+		url.PathEscape(m.Name), url.PathEscape(m.Name), url.PathEscape(m.Version))
+	found, err := s.fetch(ctx, address, archive.MaxPacked, validators{})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := archive.Read(zip, m.Name+"-"+m.Version); err != nil {
+	if err := checkDigest(m, found); err != nil {
 		return nil, err
 	}
-	return zip, s.SetPackageFile(ctx, m.ID, zip)
+	if _, err := archive.Read(found.body, m.Name+"-"+m.Version); err != nil {
+		return nil, skipper.Errorf(skipper.CodeOf(err), "%s is not package %s:%s: %w",
+			found.address, m.Name, m.Version, err)
+	}
+	s.log.InfoContext(ctx, "downloaded a package", "name", m.Name, "version", m.Version, "url", found.address,
+		"sha256", found.digest())
+	return found.body, s.SetPackageFile(ctx, m.ID, found.body)
 }
 
-// fetch reads an http, https or file URL. Errors name it without credentials.
-func (s *Service) fetch(ctx context.Context, address string) ([]byte, error) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return nil, skipper.Errorf(skipper.CodeInvalid, "the URL of a package repository cannot be read")
+// checkDigest compares a zip with what the index says of it. Skipper's writers leave the word null where they know none.
+func checkDigest(m skipper.PackageMetadata, found document) error {
+	if m.SHA256 == nil {
+		return nil
 	}
-	if u.Scheme == "file" {
-		f, err := os.Open(u.Path)
-		if err != nil {
-			return nil, skipper.Errorf(skipper.CodeConflict, "cannot read %s: %w", u.Redacted(), err)
-		}
-		defer func() { _ = f.Close() }() // it was only read
-		return limited(f, u)
+	want := strings.ToLower(strings.TrimSpace(*m.SHA256))
+	if want == "" || want == "null" || want == found.digest() {
+		return nil
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, skipper.Errorf(skipper.CodeInvalid, "cannot ask for %s", u.Redacted())
-	}
-	res, err := s.http.Do(req)
-	if err != nil {
-		return nil, &skipper.Error{Code: skipper.CodeUnavailable, Message: "cannot reach " + u.Redacted(), Err: err}
-	}
-	defer func() { _ = res.Body.Close() }() // it was only read
-	if res.StatusCode != http.StatusOK {
-		return nil, skipper.Errorf(skipper.CodeConflict, "%s answered %s", u.Redacted(), res.Status)
-	}
-	return limited(res.Body, u)
+	return skipper.Errorf(skipper.CodeConflict, "%s has the SHA-256 digest %s, but the index of its repository says %s",
+		found.address, found.digest(), want)
 }
 
-func limited(r io.Reader, u *url.URL) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, fetchLimit+1))
-	if err != nil {
-		return nil, &skipper.Error{Code: skipper.CodeUnavailable, Message: "cannot read " + u.Redacted(), Err: err}
-	}
-	if len(b) > fetchLimit {
-		return nil, skipper.Errorf(skipper.CodeConflict, "%s has more than %d bytes", u.Redacted(), fetchLimit)
-	}
-	return b, nil
+// digest is the SHA-256 of the document in hexadecimal.
+func (d document) digest() string {
+	sum := sha256.Sum256(d.body)
+	return hex.EncodeToString(sum[:])
 }

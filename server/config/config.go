@@ -20,6 +20,7 @@ type Config struct {
 	Operation    Operation             `koanf:"operation"`
 	Platform     Platform              `koanf:"platform"`
 	Repositories map[string]Repository `koanf:"repositories"` // by name; see Repository
+	Catalog      Catalog               `koanf:"catalog"`
 	Hypermedia   Hypermedia            `koanf:"hypermedia"`
 
 	// Sources tells where each value came from, by key; what is not in it is a default.
@@ -30,6 +31,13 @@ type Config struct {
 type Server struct {
 	Address string `koanf:"address"` // IP or host name to listen on; default 127.0.0.1, this machine only
 	Port    int    `koanf:"port"`    // TCP port; default 7577; 0 takes a free one
+
+	// TrustedProxies are addresses or networks (10.0.0.0/8) whose headers Forwarded and X-Forwarded-Proto, -Host, -Port
+	// and -Prefix say which URL was asked for; default: none.
+	TrustedProxies []string `koanf:"trusted-proxies"`
+	// ForwardHeadersStrategy is Spring's setting: native and framework trust this machine and private networks too;
+	// default none.
+	ForwardHeadersStrategy string `koanf:"forward-headers-strategy"`
 }
 
 // Data says where files are kept.
@@ -137,6 +145,12 @@ type Repository struct {
 	RepoOrder   *int   `koanf:"repo-order"` // the higher number wins; nil when not given
 }
 
+// Catalog says how the indexes of remote package repositories are read.
+type Catalog struct {
+	Synchronize bool          `koanf:"synchronize"` // read them at all; default true
+	Refresh     time.Duration `koanf:"refresh"`     // time between two looks at them; default 10m; 0: only at the start
+}
+
 // Hypermedia chooses the form of links.
 type Hypermedia struct {
 	LinksArray bool `koanf:"links-array"` // links as an array, as Skipper's guide shows them; default false: _links
@@ -168,6 +182,7 @@ func Default() Config {
 		Data:        Data{Dir: "./skiff-data"},
 		Log:         Log{Level: "info", Format: "text"},
 		HealthCheck: HealthCheck{Period: 5 * time.Second, Timeout: 5 * time.Minute},
+		Catalog:     Catalog{Synchronize: true, Refresh: 10 * time.Minute},
 		Operation:   Operation{DeployTimeout: 5 * time.Minute, UndoTimeout: time.Minute, Lease: 10 * time.Second},
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 )
 
@@ -219,7 +221,14 @@ func TestLoad_MakesSpringsDataSourceTheDatabase(t *testing.T) {
 		"{url: '" + pg + "//db/s?currentSchema=x&ssl=true'}":             "postgres://db/s?search_path=x&sslmode=verify-full",
 		"{url: '" + pg + "//db/s?connectTimeout=3&ssl=false'}":           "postgres://db/s?connect_timeout=3",
 		"{url: '" + pg + "//db/s?ApplicationName=a'}":                    "postgres://db/s?application_name=a",
-		"{url: 'jdbc:h2:mem:x'}\ndatabase.url: postgres://own/s":         "postgres://own/s",
+		"{url: '" + pg + "//db:5433/'}":                                  "postgres://db:5433/",
+		"{url: '" + pg + "//[::1]:5433/s%20t'}":                          "postgres://[::1]:5433/s%20t",
+		"{url: '" + pg + "//a:1,b/s?targetServerType=primary', username: me, password: 'p:/@'}": "postgres://me:p%3A%2F%40@/s" +
+			"?host=a%2Cb&port=1%2C5432&target_session_attrs=read-write",
+		"{url: '" + pg + "//db/s?sslmode=verify-ca&ssl=true&sslrootcert=/ca.crt&sslcert=/c.crt&sslkey=/c.pem'}": "postgres://db/s?" +
+			"sslcert=%2Fc.crt&sslkey=%2Fc.pem&sslmode=verify-ca&sslrootcert=%2Fca.crt",
+		"{url: '" + pg + "//db/s?ssl&sslfactory=org.postgresql.ssl.NonValidatingFactory'}": "postgres://db/s?sslmode=require",
+		"{url: 'jdbc:h2:mem:x'}\ndatabase.url: postgres://own/s":                           "postgres://own/s",
 	} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
@@ -228,6 +237,8 @@ func TestLoad_MakesSpringsDataSourceTheDatabase(t *testing.T) {
 			require.Empty(t, warnings)
 			require.Equal(t, want, string(c.Database.URL))
 			require.Contains(t, c.Sources, "database.url")
+			_, err = pgx.ParseConfig(regexp.MustCompile("ssl(root)?(cert|key)=[^&]*&?").ReplaceAllString(want, ""))
+			require.NoError(t, err)
 		})
 	}
 }
@@ -246,10 +257,10 @@ maven.remote-repositories: {}`
 	}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"these settings of Spring do nothing here: logging.level.root, management.endpoints.web.exposure.include, " +
+		"these settings do nothing here: logging.level.root, management.endpoints.web.exposure.include, " +
 			"maven.remote-repositories, spring.flyway.enabled, spring.main.banner-mode, LOGGING_LEVEL_ROOT, " +
-			"SPRING_CLOUD_CONFIG_ENABLED, SPRING_CLOUD_SKIPPER_SERVER_PLATFORM_LOCAL_ACCOUNTS_DEFAULT_DOCKER_NETWORK",
-		"parameter reWriteBatchedInserts of spring.datasource.url does nothing here",
+			"SPRING_CLOUD_CONFIG_ENABLED, SPRING_CLOUD_SKIPPER_SERVER_PLATFORM_LOCAL_ACCOUNTS_DEFAULT_DOCKER_NETWORK, " +
+			"parameter reWriteBatchedInserts of spring.datasource.url",
 	}, warnings)
 }
 
@@ -327,6 +338,7 @@ server: {port: 70000, address: "bad host"}
 data.dir: ""
 database.url: mysql://h/d
 log: {level: loud, format: xml}
+catalog.refresh: 10ms
 healthcheck: {period: 0, timeout: 30h}
 operation: {deploy-timeout: 0, undo-timeout: 1ms, lease: 1h}
 repositories.r: {description: no address}
@@ -335,7 +347,8 @@ platform.local.accounts.a: {env-vars-to-inherit: '(', java-cmd: '', shutdown-tim
 			want: []string{
 				"server.port must be a port from 0 to 65535, not 70000", "server.address must be",
 				"data.dir must name a folder", "database.url must be postgres://", "log.level must be",
-				"log.format must be", "healthcheck.period must be from 10ms to 1h0m0s, not 0s",
+				"log.format must be",
+				"catalog.refresh must be 0, or from 1s to 168h0m0s, not 10ms", "healthcheck.period must be from 10ms to 1h0m0s, not 0s",
 				"healthcheck.timeout must be", "operation.deploy-timeout must", "operation.undo-timeout must",
 				"operation.lease must", "repositories.r.url must be the address", "a.env-vars-to-inherit must hold",
 				"a.java-cmd must", "a.shutdown-timeout must", "a.port-range.high must be above", "a.debug-port must",
@@ -351,6 +364,21 @@ platform.local.accounts.a: {env-vars-to-inherit: '(', java-cmd: '', shutdown-tim
 			name: "broken data source",
 			file: "spring.datasource.url: jdbc:postgresql://h:secret/d",
 			want: []string{"spring.datasource.url must be jdbc"},
+		},
+		{
+			name: "user in the data source",
+			file: "spring.datasource.url: jdbc:postgresql://u:secret@h/d",
+			want: []string{"spring.datasource.url must be jdbc"},
+		},
+		{
+			name: "key of a data source in Java's format",
+			file: "spring.datasource.url: jdbc:postgresql://h/d?sslkey=/secret.pk8",
+			want: []string{"sslkey must name a file in PEM"},
+		},
+		{
+			name:    "JSON",
+			environ: []string{"SPRING_APPLICATION_JSON={secret"},
+			want:    []string{"SPRING_APPLICATION_JSON must be one JSON object of settings"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -2,8 +2,10 @@ package config
 
 import (
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,27 +25,42 @@ func variables(environ []string) map[string]string {
 // readEnviron takes over the variables in Spring's spelling, or those that begin with SKIFF_.
 func (l *loader) readEnviron(spring bool) {
 	patterns := l.variablePatterns(spring)
-	seen := layer{}
+	seen := newLayer()
 	for _, name := range slices.Sorted(maps.Keys(l.environ)) {
 		if strings.HasPrefix(name, prefix) == spring || l.foreign(name) {
 			continue
 		}
 		s, path, known := l.findVariable(patterns, name)
+		list, listPath, index, isItem := l.findVariableItem(patterns, name)
 		switch {
 		case known:
 			l.set(seen, s, path, l.environ[name], name)
+		case isItem:
+			l.setItem(seen, list, listPath, index, l.environ[name], name)
 		case !spring:
 			l.problem("%s is no variable of skiff; did you mean %s?", name, l.nearestVariable(name))
-		case springVariable.MatchString(name):
+		case l.isDotted(name):
+			l.readKey(seen, splitKey(name), l.environ[name], name)
+		case springVariable.MatchString(name) && !isProfileKey(strings.Split(strings.ToLower(name), "_")):
 			l.ignored = append(l.ignored, name)
 		}
 	}
 }
 
+// isDotted tells a variable whose name is a key of Spring, as Docker and Kubernetes let one write it.
+func (l *loader) isDotted(name string) bool {
+	if !strings.Contains(name, ".") {
+		return false
+	}
+	key := splitKey(name)
+	_, _, known := l.find(key)
+	return isSprings(key) || known && key[0] == "server"
+}
+
 // foreign tells variables that are no configuration: those of the command line and of tests, the owner mark that
 // applications get, and what Kubernetes says about a service that happens to be named skiff or server.
 func (l *loader) foreign(name string) bool {
-	if name == "SKIFF_URL" || name == "SKIFF_TEST_REQUIRE" || name == "SKIFF_OWNER" {
+	if slices.Contains([]string{"SKIFF_URL", "SKIFF_TEST_REQUIRE", "SKIFF_OWNER", jsonVariable}, name) {
 		return true
 	}
 	_, kubernetes := l.environ["KUBERNETES_SERVICE_HOST"]
@@ -53,7 +70,10 @@ func (l *loader) foreign(name string) bool {
 var (
 	serviceVariable = regexp.MustCompile(`_SERVICE_(HOST|PORT(_.*)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_.*)?$`)
 	serviceURL      = regexp.MustCompile(`^(tcp|udp|sctp)://`)
-	springVariable  = regexp.MustCompile(`^(SPRING_|MANAGEMENT_|LOGGING_|MAVEN_(LOCAL|REMOTE))`) // MAVEN_HOME is not
+	springVariable  = regexp.MustCompile(`^(SPRING_|MANAGEMENT_|LOGGING_|EUREKA_|` +
+		`MAVEN_(LOCAL|REMOTE|OFFLINE|PROXY|(CONNECT|REQUEST)_?TIMEOUT|CHECKSUM|UPDATE|RESOLVE)|` + // MAVEN_HOME is not
+		`SERVER_(COMPRESSION|ERROR|HTTP2|MAX_?HTTP|SERVLET|SHUTDOWN|SSL|TOMCAT|USE_?FORWARD)(_|$))`)
+	itemVariable = regexp.MustCompile(`^(.+)_(\d{1,4})_?$`)
 )
 
 // variablePattern is a setting with the expression that its environment variable matches.
@@ -103,6 +123,17 @@ func (l *loader) findVariable(patterns []variablePattern, name string) (setting,
 		}
 	}
 	return setting{}, nil, false
+}
+
+// findVariableItem gives the setting of a list that a variable stands for with the number of one item.
+func (l *loader) findVariableItem(patterns []variablePattern, name string) (setting, []string, int, bool) {
+	parts := itemVariable.FindStringSubmatch(name)
+	if parts == nil {
+		return setting{}, nil, 0, false
+	}
+	index, err := strconv.Atoi(parts[2])
+	s, path, known := l.findVariable(patterns, parts[1])
+	return s, path, index, err == nil && known && s.kind.Kind() == reflect.Slice
 }
 
 // fillFromVariable puts names for wildcards: an entry known from elsewhere in its own spelling; a new one, which has no

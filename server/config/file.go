@@ -2,13 +2,14 @@ package config
 
 import (
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 )
 
-// readTree takes over the configuration file, in which keys may be nested or dotted.
-func (l *loader) readTree(tree map[string]any, file string) {
-	seen := layer{}
+// readTree takes over a document of the configuration file, in which keys may be nested or dotted.
+func (l *loader) readTree(seen layer, tree map[string]any, file string) {
 	l.readNode(seen, tree, nil, file)
 }
 
@@ -24,6 +25,26 @@ func (l *loader) readNode(seen layer, node any, key []string, file string) {
 	for _, name := range slices.Sorted(maps.Keys(tree)) {
 		l.readNode(seen, tree[name], slices.Concat(key, splitKey(name)), file)
 	}
+}
+
+// valueAt gives the value of a key in a tree; nil when it is not there.
+func valueAt(node any, key []string) any {
+	if len(key) == 0 {
+		return node
+	}
+	tree, _ := node.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(tree)) {
+		segments := splitKey(name)
+		if len(segments) > len(key) {
+			continue
+		}
+		if _, same := match(key[:len(segments)], segments); same {
+			if value := valueAt(tree[name], key[len(segments):]); value != nil {
+				return value
+			}
+		}
+	}
+	return nil
 }
 
 // splitKey splits a dotted key; a segment in brackets keeps its dots, as in accounts.[my.account].hostname.
@@ -42,16 +63,49 @@ var segment = regexp.MustCompile(`\[([^\]]*)\]|([^.\[]+)`)
 
 // readKey takes over one key of the file or of the flags. nil is as good as not there, but may name an account.
 func (l *loader) readKey(seen layer, key []string, raw any, at string) {
+	if s, path, index, ok := l.findItem(key); ok && raw != nil {
+		l.setItem(seen, s, path, index, raw, at)
+		return
+	}
 	s, path, known := l.find(key)
 	switch {
 	case known && raw != nil:
 		l.set(seen, s, path, raw, at)
-	case known || raw == nil && l.isGroup(key):
-	case slices.Contains([]string{"spring", "management", "logging", "maven"}, relaxed(key[0])):
+	case known || raw == nil && l.isGroup(key) || isProfileKey(key):
+	case seen.shared || isSprings(key):
 		l.ignored = append(l.ignored, display(key))
 	default:
 		l.problem("%s is no key of skiff (%s); did you mean %s?", display(key), at, l.nearest(key))
 	}
+}
+
+// isSprings tells the keys of Spring Boot that stand in configurations of Skipper.
+func isSprings(key []string) bool {
+	roots := []string{"spring", "management", "logging", "maven", "info", "eureka", "security", "debug", "trace"}
+	if slices.Contains(roots, relaxed(key[0])) {
+		return true
+	}
+	return len(key) > 1 && relaxed(key[0]) == "server" && slices.Contains(springServer(), relaxed(key[1]))
+}
+
+// springServer lists what Spring Boot has below server and skiff has not.
+func springServer() []string {
+	return []string{
+		"compression", "connectiontimeout", "contextpath", "error", "http2", "jetty",
+		"maxhttpheadersize", "maxhttprequestheadersize", "netty", "reactive", "serverheader", "servlet", "shutdown", "ssl",
+		"tomcat", "undertow", "useforwardheaders",
+	}
+}
+
+// findItem gives the setting of a list that a key spells with the number of one item.
+func (l *loader) findItem(key []string) (setting, []string, int, bool) {
+	last := len(key) - 1
+	index, err := strconv.Atoi(key[last])
+	if err != nil || index < 0 {
+		return setting{}, nil, 0, false
+	}
+	s, path, known := l.find(key[:last])
+	return s, path, index, known && s.kind.Kind() == reflect.Slice
 }
 
 // find gives the setting that a key spells, and the path of its value.

@@ -58,18 +58,28 @@ func readFile(o Options) (string, []byte, error) {
 	return FileName, text, nil
 }
 
-// parseYAML is the one place that knows how configuration files are parsed.
-func parseYAML(text []byte) (map[string]any, error) {
-	m, err := yamlx.ParseMap(string(text))
+// parseYAML is the one place that knows how configuration files are parsed: one tree for each document.
+func parseYAML(text []byte) ([]map[string]any, error) {
+	documents, err := yamlx.Parse(string(text))
 	if err != nil {
 		return nil, err
 	}
-	tree, _ := yamlx.Simple(m).(map[string]any) // a map by nature
-	return tree, nil
+	var trees []map[string]any
+	for _, document := range documents {
+		switch document := document.(type) {
+		case nil:
+		case *yamlx.Map:
+			tree, _ := yamlx.Simple(document).(map[string]any) // a map by nature
+			trees = append(trees, tree)
+		default:
+			return nil, fmt.Errorf("keys with values are expected, found %s", yamlx.Describe(document))
+		}
+	}
+	return trees, nil
 }
 
 func load(file string, text []byte, host string, environ []string, flags map[string]string) (Config, []string, error) {
-	tree, err := parseYAML(text)
+	trees, err := parseYAML(text)
 	if err != nil {
 		return Config{}, nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -77,8 +87,14 @@ func load(file string, text []byte, host string, environ []string, flags map[str
 		settings: settings(), values: map[string]any{}, sources: map[string]string{}, host: host, environ: variables(environ),
 		names: map[string][]string{},
 	}
-	l.readTree(tree, file)
+	trees = l.active(trees, file)
+	json := l.applicationJSON()
+	l.trees = append(slices.Clone(trees), json)
+	for _, tree := range trees {
+		l.readTree(newLayer(), tree, file)
+	}
 	l.readEnviron(true)
+	l.readTree(layerOfSpring(), json, jsonVariable)
 	l.readEnviron(false)
 	l.readFlags(flags)
 	c, err := l.merge()
@@ -93,17 +109,29 @@ type loader struct {
 	settings []setting
 	host     string
 	environ  map[string]string
+	trees    []map[string]any // what placeholders may name beside variables; later ones win
 
 	values   map[string]any      // by path
 	sources  map[string]string   // by path: how people call the place a value came from
 	names    map[string][]string // by path of a map: its entries known so far
-	ignored  []string            // keys of Spring that do nothing here
-	dropped  []string            // parts of values that do nothing here
+	ignored  []string            // keys of Spring that do nothing here, and what else does not
 	problems []error
 }
 
-// layer is one source while it is read: where each path was set, to find a key that is given twice.
-type layer map[string]string
+// layer is one source while it is read.
+type layer struct {
+	places map[string]string      // where each path was set, to find a key that is given twice
+	items  map[string]map[int]any // of lists that are given item by item, by path
+	shared bool                   // with other programs: a key that nobody knows is no mistake
+}
+
+func newLayer() layer { return layer{places: map[string]string{}, items: map[string]map[int]any{}} }
+
+func layerOfSpring() layer {
+	seen := newLayer()
+	seen.shared = true
+	return seen
+}
 
 const (
 	accountsPath     = "platform/local/accounts"
@@ -113,11 +141,11 @@ const (
 // set takes over one value. at is how people call the place it stands.
 func (l *loader) set(seen layer, s setting, path []string, raw any, at string) {
 	key, id := display(path), strings.Join(path, delimiter)
-	if other, twice := seen[id]; twice {
+	if other, twice := seen.places[id]; twice {
 		l.problem("%s is given twice, as %s and as %s; remove one of them", key, other, at)
 		return
 	}
-	seen[id] = at
+	seen.places[id] = at
 	raw, err := l.resolve(raw)
 	if err != nil {
 		l.problem("%s (%s) %w", key, at, err)
@@ -131,6 +159,24 @@ func (l *loader) set(seen layer, s setting, path []string, raw any, at string) {
 	if l.declare(s.path, path) {
 		l.values[id], l.sources[id] = value, at
 	}
+}
+
+// setItem takes over one item of a list, as in env-vars-to-inherit[0].
+func (l *loader) setItem(seen layer, s setting, path []string, index int, raw any, at string) {
+	id := strings.Join(path, delimiter)
+	items := seen.items[id]
+	if items == nil {
+		items = map[int]any{}
+		seen.items[id] = items
+	} else {
+		delete(seen.places, id) // by the items before
+	}
+	items[index] = raw
+	all := make([]any, 0, len(items))
+	for _, i := range slices.Sorted(maps.Keys(items)) {
+		all = append(all, items[i])
+	}
+	l.set(seen, s, path, all, at)
 }
 
 // declare notes the entries of maps that a path names; false when a name cannot be one.
@@ -155,7 +201,7 @@ func (l *loader) problem(format string, args ...any) {
 }
 
 func (l *loader) readFlags(flags map[string]string) {
-	seen := layer{}
+	seen := newLayer()
 	for _, key := range slices.Sorted(maps.Keys(flags)) {
 		l.readKey(seen, splitKey(key), flags[key], "flag")
 	}
@@ -233,10 +279,10 @@ func (l *loader) completeRepositories(c *Config) {
 	}
 }
 
+// warnings says in one line what does nothing here.
 func (l *loader) warnings() []string {
-	var all []string
-	if len(l.ignored) > 0 {
-		all = append(all, "these settings of Spring do nothing here: "+strings.Join(l.ignored, ", "))
+	if len(l.ignored) == 0 {
+		return nil
 	}
-	return append(all, l.dropped...)
+	return []string{"these settings do nothing here: " + strings.Join(l.ignored, ", ")}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -72,14 +73,28 @@ func (l *loader) lookup(placeholder string, depth int) (string, error) {
 			return value, nil
 		}
 	}
+	value, found := l.inTrees(name)
 	switch {
+	case found && depth > 0:
+		return l.replace(value, depth-1)
 	case name == "spring.cloud.client.hostname":
 		return l.host, nil
-	case !hasFallback:
+	case !hasFallback && !found:
 		return "", fmt.Errorf("asks for ${%s}, which is not set: set it, or write ${%s:default}", name, name)
 	case depth == 0:
 		return "", fmt.Errorf("has placeholders within placeholders, more than %d deep", maxPlaceholders)
 	default:
 		return l.replace(fallback, depth-1)
 	}
+}
+
+// inTrees gives the value of another key, as it is written.
+func (l *loader) inTrees(name string) (string, bool) {
+	for _, tree := range slices.Backward(l.trees) {
+		if value := valueAt(tree, splitKey(name)); value != nil {
+			text, err := scalar(value)
+			return text, err == nil
+		}
+	}
+	return "", false
 }

@@ -35,6 +35,7 @@ func validate(c Config) error {
 	v := &check{}
 	v.must(validHost(c.Server.Address), "server.address", "be an IP address or a host name, as 127.0.0.1 or 0.0.0.0")
 	v.port(c.Server.Port, 0, "server.port")
+	v.proxies(c.Server)
 	v.must(c.Data.Dir != "", "data.dir", "name a folder")
 	v.must(validDatabase(string(c.Database.URL)), "database.url",
 		"be postgres://user:password@host:port/name, or left out for SQLite in data.dir")
@@ -53,9 +54,13 @@ func validate(c Config) error {
 	return errors.Join(v.problems...)
 }
 
+const maxRefresh = 7 * 24 * time.Hour
+
 func (c *check) times(in Config) {
 	c.between(in.HealthCheck.Period, 10*time.Millisecond, time.Hour, "healthcheck.period")
 	c.between(in.HealthCheck.Timeout, in.HealthCheck.Period, 24*time.Hour, "healthcheck.timeout")
+	c.must(in.Catalog.Refresh == 0 || in.Catalog.Refresh >= time.Second && in.Catalog.Refresh <= maxRefresh,
+		"catalog.refresh", "be 0, or from 1s to %s, not %s", maxRefresh, in.Catalog.Refresh)
 	c.between(in.Operation.DeployTimeout, time.Second, 24*time.Hour, "operation.deploy-timeout")
 	c.between(in.Operation.UndoTimeout, time.Second, 24*time.Hour, "operation.undo-timeout")
 	c.between(in.Operation.Lease, time.Second, 10*time.Minute, "operation.lease")

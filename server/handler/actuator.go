@@ -17,8 +17,12 @@ func (h *Handler) actuatorRoutes() []route {
 		actuator("/health/liveness", func(context.Context, request) (answer, error) { return healthAnswer("UP") }),
 		actuator("/health/readiness", h.readiness),
 		actuator("/info", h.info),
+		// Spring Boot shows no single components unless it is told to.
+		{method: http.MethodGet, path: "/actuator/health/:component", serve: nothingThere},
 	}
 }
+
+func nothingThere(context.Context, request) (answer, error) { return answer{}, notThere() }
 
 // actuatorLink names templated in any case, as Spring Boot does.
 type actuatorLink struct {

@@ -58,6 +58,27 @@ func (h *Handler) readJSON(r request, limit int64) (any, error) {
 	return value, nil
 }
 
+// readEntity reads the body of a request that would change an entity of Spring Data REST, which is refused, but only
+// after its body.
+func (h *Handler) readEntity(r request, class string) error {
+	value, err := h.readJSON(r, bodyLimit)
+	p, isProtocol := errors.AsType[*protocolError](err)
+	if err == nil {
+		if _, isObject := value.(map[string]any); isObject {
+			return nil
+		}
+		p, isProtocol = &protocolError{message: "JSON parse error: the body must be a JSON object"}, true
+	}
+	if !isProtocol {
+		return err
+	}
+	if p.status == http.StatusUnsupportedMediaType {
+		p.message = "No suitable HttpMessageConverter found to read request body into object of type class " + class +
+			" from request with content type of " + r.Header.Get("Content-Type") + "!"
+	}
+	return &protocolError{status: http.StatusBadRequest, message: p.message, data: true}
+}
+
 // limitTime bounds the time a client may take to send a body. The limit ends with the body: one on the whole request
 // would cut off those that wait for an operation.
 func (h *Handler) limitTime(w http.ResponseWriter, until time.Time) {
@@ -89,6 +110,6 @@ func checkContentType(r *http.Request) error {
 	}
 	return &protocolError{
 		status: http.StatusUnsupportedMediaType, class: classMediaType,
-		message: "Content type '" + strings.TrimSpace(header) + "' not supported",
+		message: "Content type '" + strings.TrimSpace(header) + "' not supported", accept: "application/json, application/*+json",
 	}
 }

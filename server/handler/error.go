@@ -39,8 +39,10 @@ func wireOf(code skipper.Code) (status int, class string) {
 		return http.StatusConflict, classPackageDelete
 	case skipper.CodeReleaseUpgrade:
 		return http.StatusConflict, classReleaseUpgrade
-	case skipper.CodeConflict, skipper.CodeBusy, skipper.CodeUnsupported, skipper.CodeCancelled:
+	case skipper.CodeConflict, skipper.CodeBusy, skipper.CodeCancelled:
 		return http.StatusConflict, classSkipper
+	case skipper.CodeUnsupported:
+		return http.StatusNotImplemented, classSkipper
 	case skipper.CodeUnauthorized:
 		return http.StatusUnauthorized, classSkipper
 	case skipper.CodeForbidden:
@@ -62,13 +64,22 @@ type protocolError struct {
 	class     string // empty: no field exception
 	message   string
 	allow     string // with 405
+	accept    string // with 415
 	emptyBody bool
+	data      bool // its body is that of Spring Data REST
 }
 
 func (e *protocolError) Error() string { return e.message }
 
 func notReadable(format string, args ...any) error {
 	return &protocolError{status: http.StatusBadRequest, class: classNotReadable, message: fmt.Sprintf(format, args...)}
+}
+
+func missingParameter(name, javaType string) error {
+	return &protocolError{
+		status: http.StatusBadRequest, class: classMissingParameter, message: fmt.Sprintf(
+			"Required request parameter '%s' for method parameter type %s is not present", name, javaType),
+	}
 }
 
 func unknownPath() error {
@@ -100,6 +111,12 @@ type problem struct {
 	Version     int          `json:"version,omitempty"`
 }
 
+// dataProblem is the body of Spring Data REST's error controller.
+type dataProblem struct {
+	Cause   *dataProblem `json:"cause"`
+	Message string       `json:"message"`
+}
+
 // Fail answers a request with an error. Internal errors are logged, and their cause is not shown.
 func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p, ok := errors.AsType[*protocolError](err); ok {
@@ -120,27 +137,34 @@ func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e, ok := errors.AsType[*skipper.Error](err); ok {
 		body.ReleaseName, body.Version = e.ReleaseName, e.ReleaseVersion
 		if e.OperationID != "" {
-			resource.Links.Add(relOperation, operationLink(baseOf(r), e.OperationID))
+			resource.Links.Add(relOperation, operationLink(h.proxies.base(r), e.OperationID))
 		}
 	}
 	if isFailed && resource.Links.Empty() {
-		resource.Links.Add(relOperation, operationLink(baseOf(r), failed.id))
+		resource.Links.Add(relOperation, operationLink(h.proxies.base(r), failed.id))
 	}
 	resource.Value = body
-	h.writeProblem(w, r, status, resource)
+	h.writeProblem(w, r, status, resource, hal.Marshal)
 }
 
 func (h *Handler) failProtocol(w http.ResponseWriter, r *http.Request, p *protocolError) {
 	if p.allow != "" {
 		w.Header().Set("Allow", p.allow)
 	}
+	if p.accept != "" {
+		w.Header().Set("Accept", p.accept)
+	}
 	if p.emptyBody {
 		w.WriteHeader(p.status)
 		return
 	}
+	if p.data {
+		h.writeProblem(w, r, p.status, dataProblem{Message: p.message}, hal.MarshalIndent)
+		return
+	}
 	body := h.problem(r, p.status, p.message)
 	body.Exception = p.class
-	h.writeProblem(w, r, p.status, hal.Resource{Value: body})
+	h.writeProblem(w, r, p.status, body, hal.Marshal)
 }
 
 // ofContext names the reason when a request ended before its answer: who ended it says so in the context's cause.
@@ -166,12 +190,14 @@ func (h *Handler) problem(r *http.Request, status int, message string) problem {
 }
 
 // writeProblem answers in JSON whatever Accept says: a sentence that was not asked for is better than none.
-func (h *Handler) writeProblem(w http.ResponseWriter, r *http.Request, status int, body hal.Resource) {
+func (h *Handler) writeProblem(w http.ResponseWriter, r *http.Request, status int, body any,
+	marshal func(any) ([]byte, error),
+) {
 	mediaType, ok := negotiate(r.Header, []string{typeJSON, typeHAL})
 	if !ok {
 		mediaType = typeJSON
 	}
-	b, err := hal.Marshal(body)
+	b, err := marshal(body)
 	if err != nil { // strings and numbers always marshal
 		b = nil
 	}

@@ -29,19 +29,29 @@ type bench struct {
 	catalog    *fakeCatalog
 	releases   *fakeReleases
 	operations *fakeOperations
+	actuator   *fakeActuator
+	machine    *fakeMachine
 	now        time.Time
 	log        *syncBuffer
 	pingError  error
 	stopping   bool
 }
 
-func setup(_ *testing.T) *bench {
+func setup(t *testing.T) *bench {
+	t.Helper()
+	return setupWith(t, func(*handler.Config) {})
+}
+
+// setupWith is setup with another configuration.
+func setupWith(t *testing.T, change func(*handler.Config)) *bench {
+	t.Helper()
 	b := &bench{
 		catalog: &fakeCatalog{}, releases: &fakeReleases{}, operations: &fakeOperations{}, log: &syncBuffer{},
+		actuator: &fakeActuator{}, machine: &fakeMachine{},
 		now: time.Date(2026, 11, 22, 22, 49, 57, 73e6, time.UTC),
 	}
 	e := echo.New()
-	handler.New(handler.Config{
+	config := handler.Config{
 		Catalog: b.catalog, Releases: b.releases, Operations: b.operations, Version: "1.2.3",
 		Cancellable: []skipper.State{skipper.StateUpgradeWait},
 		Ping:        func(context.Context) error { return b.pingError },
@@ -49,7 +59,10 @@ func setup(_ *testing.T) *bench {
 		Clock:       func() time.Time { return b.now },
 		Logger:      slog.New(slog.NewTextHandler(b.log, nil)),
 		EventPoll:   time.Millisecond,
-	}).Register(e)
+		Actuator:    b.actuator, Machine: b.machine,
+	}
+	change(&config)
+	handler.New(config).Register(e)
 	b.Handler = e
 	return b
 }
@@ -298,6 +311,55 @@ func (f *fakeOperations) Running(_ context.Context, names []string) (map[string]
 		}
 	}
 	return running, nil
+}
+
+// fakeActuator remembers what it was asked for last.
+type fakeActuator struct {
+	asked   []string // release, deployment, instance
+	request skipper.ActuatorRequest
+	answer  string
+	err     error
+}
+
+func (f *fakeActuator) Actuator(_ context.Context, name, deploymentID, guid string, r skipper.ActuatorRequest) (
+	[]byte, error,
+) {
+	f.asked, f.request = []string{name, deploymentID, guid}, r
+	return []byte(f.answer), f.err
+}
+
+// fakeMachine has two states, and the machines it is given.
+type fakeMachine struct {
+	machines []skipper.Machine
+	page     skipper.PageRequest // that Machines was last asked for
+}
+
+func (*fakeMachine) States() []skipper.MachineState {
+	return []skipper.MachineState{{Name: skipper.StateInitial, Initial: true}, {Name: skipper.StateScale}}
+}
+
+func (*fakeMachine) Transitions() []skipper.MachineTransition {
+	return []skipper.MachineTransition{
+		{Source: skipper.StateInitial, Event: "SCALE", Target: skipper.StateScale, Guard: new("idle"), Action: new("scaleApps")},
+		{Source: skipper.StateScale, Event: "DONE", Target: skipper.StateInitial},
+	}
+}
+
+func (*fakeMachine) Actions() []skipper.MachineNote {
+	return []skipper.MachineNote{{Name: "scaleApps", Description: "sets the numbers of instances"}}
+}
+
+func (*fakeMachine) Guards() []skipper.MachineNote {
+	return []skipper.MachineNote{{Name: "idle", Description: "no other operation runs on the release"}}
+}
+
+func (f *fakeMachine) Machines(_ context.Context, page skipper.PageRequest) (skipper.Page[skipper.Machine], error) {
+	f.page = page
+	return pageOf(f.machines, page, func(m skipper.Machine, _ string) string { return m.MachineID }), nil
+}
+
+func (f *fakeMachine) Machine(_ context.Context, name string) (skipper.Machine, error) {
+	return oneOf(f.machines, nil, func(m skipper.Machine) bool { return m.MachineID == name })
 }
 
 func only[T any](all []T, keep func(T) bool) []T {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ type Config struct {
 	Catalog    Catalog
 	Releases   Releases
 	Operations Operations
+	Actuator   Actuator
+	Machine    Machine
+	Published  Published // nil: this server is no package repository for others
 
 	Version     string                      // of this server
 	Cancellable []skipper.State             // the states of an operation in which a cancel is accepted
@@ -27,6 +31,11 @@ type Config struct {
 	Clock       func() time.Time            // the real time: it bounds how long a body may take
 	Logger      *slog.Logger
 	EventPoll   time.Duration // how often an event stream looks for news; 0: 200 ms
+
+	// LinksArray gives models an array of links, as Skipper's guide shows it, to whoever takes JSON and no HAL.
+	LinksArray bool
+	// TrustedProxies are believed when they say in headers which URL was asked for.
+	TrustedProxies []netip.Prefix
 }
 
 // Handler answers the requests of the API.
@@ -34,6 +43,9 @@ type Handler struct {
 	catalog     Catalog
 	releases    Releases
 	operations  Operations
+	actuator    Actuator
+	machine     Machine
+	published   Published
 	version     string
 	cancellable []skipper.State
 	ping        func(context.Context) error
@@ -41,15 +53,18 @@ type Handler struct {
 	clock       func() time.Time
 	logger      *slog.Logger
 	eventPoll   time.Duration
+	linksArray  bool
+	proxies     proxies
 	routes      []route
 }
 
 // New makes the handlers.
 func New(c Config) *Handler {
 	h := &Handler{
-		catalog: c.Catalog, releases: c.Releases, operations: c.Operations, version: c.Version,
+		catalog: c.Catalog, releases: c.Releases, operations: c.Operations, published: c.Published, version: c.Version,
 		cancellable: c.Cancellable, ping: c.Ping, stopping: c.Stopping, clock: c.Clock, logger: c.Logger,
-		eventPoll: c.EventPoll,
+		eventPoll: c.EventPoll, actuator: c.Actuator, machine: c.Machine,
+		linksArray: c.LinksArray, proxies: c.TrustedProxies,
 	}
 	if h.ping == nil {
 		h.ping = func(context.Context) error { return nil }
@@ -61,7 +76,8 @@ func New(c Config) *Handler {
 		h.eventPoll = 200 * time.Millisecond
 	}
 	h.routes = slices.Concat(
-		h.indexRoutes(), h.packageRoutes(), h.releaseRoutes(), h.operationRoutes(), h.actuatorRoutes(),
+		h.indexRoutes(), h.packageRoutes(), h.releaseRoutes(), h.instanceRoutes(), h.machineRoutes(),
+		h.operationRoutes(), h.actuatorRoutes(),
 		repositoriesResource(h).routes(), deployersResource(h).routes(),
 		packageMetadataResource(h).routes(), releasesResource(h).routes(), h.profileRoutes(),
 	)
@@ -78,6 +94,8 @@ type route struct {
 	types  []string // the media types it can produce; empty: its answer has no body
 	vary   bool     // Spring Data REST names what its CORS support looks at, in every answer
 	hidden bool     // the method is not named in Allow
+	alone  bool     // OPTIONS names this method only, where other routes match the path too
+	model  bool     // its answer is a model of a controller, which has its links in one of two forms
 	serve  endpoint
 }
 
@@ -97,7 +115,7 @@ func jsonTypes() []string  { return []string{typeHAL, typeJSON} }
 func plainTypes() []string { return []string{typeJSON, typeHAL} }
 
 func model(method, path string, serve endpoint) route {
-	return route{method: method, path: path, types: jsonTypes(), serve: serve}
+	return route{method: method, path: path, types: jsonTypes(), model: true, serve: serve}
 }
 
 func plain(method, path string, serve endpoint) route {
@@ -114,10 +132,10 @@ func compacted(serve endpoint) endpoint {
 
 // Register puts all endpoints into an echo instance, and the answers to requests that none of them matches.
 func (h *Handler) Register(e *echo.Echo) {
-	e.Pre(withoutTrailingSlash)
+	e.Pre(h.withoutEncodedSlash, withoutTrailingSlash, h.repositoryFiles)
 	e.HTTPErrorHandler = func(err error, c echo.Context) { h.unrouted(err, c) }
 	e.Any("/", func(c echo.Context) error {
-		c.Response().Header().Set("Location", baseOf(c.Request())+"/api")
+		c.Response().Header().Set("Location", h.proxies.base(c.Request())+"/api")
 		c.Response().WriteHeader(http.StatusFound)
 		return nil
 	})
@@ -145,6 +163,22 @@ func withoutTrailingSlash(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// withoutEncodedSlash refuses a path whose segments are not what they seem, as Tomcat does: no name holds a slash.
+func (h *Handler) withoutEncodedSlash(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		path := strings.ToLower(c.Request().URL.EscapedPath())
+		for _, encoded := range []string{"%2f", "%5c", "%00"} {
+			if strings.Contains(path, encoded) {
+				h.Fail(c.Response(), c.Request(), &protocolError{
+					status: http.StatusBadRequest, message: "the path must not hold " + encoded + ": no name has such a character",
+				})
+				return nil
+			}
+		}
+		return next(c)
+	}
+}
+
 // adapt is the border to echo. What cannot be answered acceptably is not begun.
 func (h *Handler) adapt(rt route) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -157,7 +191,8 @@ func (h *Handler) adapt(rt route) echo.HandlerFunc {
 			w.WriteHeader(http.StatusNotAcceptable)
 			return nil
 		}
-		r := newRequest(c, mediaType)
+		r := newRequest(c, mediaType, h.proxies.base(c.Request()))
+		r.bare = h.linksArray && rt.model && mediaType == typeJSON && !accepts(c.Request().Header, typeHAL)
 		a, err := rt.serve(c.Request().Context(), r)
 		if err == nil {
 			err = write(w, r, a)
@@ -180,8 +215,11 @@ func write(w http.ResponseWriter, r request, a answer) error {
 		return nil
 	}
 	marshal := hal.MarshalIndent
-	if a.compact {
+	switch {
+	case a.compact:
 		marshal = hal.Marshal
+	case r.bare:
+		marshal = hal.MarshalBareIndent
 	}
 	body, err := marshal(a.body)
 	if err != nil {
@@ -206,8 +244,9 @@ func (h *Handler) unrouted(err error, c echo.Context) {
 	switch {
 	case w.Committed:
 		h.logger.DebugContext(r.Context(), "the answer was cut off", slog.Any("error", err))
-	case len(allowed) == 0:
+	case len(allowed) == 0 || h.isData(echo.GetPath(r)): // Spring Data REST knows no other methods than it serves
 		addVary(w.Header())
+		w.Header().Del("Allow") // echo's
 		h.Fail(w, r, unknownPath())
 	default:
 		h.Fail(w, r, &protocolError{
@@ -219,8 +258,22 @@ func (h *Handler) unrouted(err error, c echo.Context) {
 
 func (h *Handler) options(c echo.Context) error {
 	w, path := c.Response(), echo.GetPath(c.Request())
-	if slices.ContainsFunc(h.routes, func(rt route) bool { return rt.vary && matches(rt.path, path) }) {
+	if h.isData(path) {
 		addVary(w.Header())
+		if h.preflight(c.Request()) {
+			w.Header()["Content-Type"] = nil // nor does Spring name one
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte("Invalid CORS request")) // who asked may be gone
+			return nil
+		}
+	}
+	if h.matching(path, func(rt route) bool { return rt.alone }) {
+		w.Header().Set("Allow", http.MethodGet)
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	if h.matching(path, func(rt route) bool { return rt.vary && strings.HasSuffix(rt.path, "/:id") }) {
+		w.Header().Set("Accept-Patch", acceptPatch)
 	}
 	allowed := h.allowed(path)
 	if slices.Contains(allowed, http.MethodGet) {
@@ -229,6 +282,24 @@ func (h *Handler) options(c echo.Context) error {
 	w.Header().Set("Allow", strings.Join(append(allowed, http.MethodOptions), ","))
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// acceptPatch is what Spring Data REST says of every item, also where it refuses the method.
+const acceptPatch = "application/merge-patch+json,application/json-patch+json,application/json"
+
+// isData says that Spring Data REST has the path.
+func (h *Handler) isData(path string) bool {
+	return h.matching(path, func(rt route) bool { return rt.vary })
+}
+
+func (h *Handler) matching(path string, is func(route) bool) bool {
+	return slices.ContainsFunc(h.routes, func(rt route) bool { return matches(rt.path, path) && is(rt) })
+}
+
+// preflight says that a browser asks for a page of another origin whether it may send a request. None may.
+func (h *Handler) preflight(r *http.Request) bool {
+	from := r.Header.Get("Origin")
+	return from != "" && r.Header.Get("Access-Control-Request-Method") != "" && from != h.proxies.base(r)
 }
 
 // allowed gives the methods of all routes that match a path.

@@ -18,7 +18,7 @@ const (
 
 func (h *Handler) indexRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "/api", types: jsonTypes(), vary: true, serve: h.index},
+		{method: http.MethodGet, path: "/api", types: jsonTypes(), vary: true, alone: true, serve: h.index},
 		{method: http.MethodHead, path: "/api", vary: true, hidden: true, serve: noContent},
 		model(http.MethodGet, "/api/about", h.about),
 		model(http.MethodGet, "/api/package", h.packageIndex),
@@ -43,9 +43,14 @@ func (h *Handler) index(_ context.Context, r request) (answer, error) {
 	return ok(relationLinks(
 		r.base+"/api",
 		"repositories", "/repositories{?page,size,sort}",
+		"jpaRepositoryActions", "/jpaRepositoryActions",
+		"jpaRepositoryGuards", "/jpaRepositoryGuards",
 		"deployers", "/deployers{?page,size,sort}",
+		"jpaRepositoryStates", "/jpaRepositoryStates",
 		"releases", "/releases{?page,size,sort}",
 		"packageMetadata", "/packageMetadata{?page,size,sort,projection}",
+		"jpaRepositoryStateMachines", "/jpaRepositoryStateMachines",
+		"jpaRepositoryTransitions", "/jpaRepositoryTransitions",
 		"operations", "/operations{?releaseName,page,size,sort}",
 		relOperation, "/operations/{id}",
 		"about", "/about",

@@ -17,6 +17,7 @@ const (
 	typeActuator   = "application/vnd.spring-boot.actuator.v3+json"
 	typeActuatorV2 = "application/vnd.spring-boot.actuator.v2+json"
 	typeEvents     = "text/event-stream"
+	typeText       = "text/plain"
 )
 
 // negotiate chooses the media type of an answer as Spring 5.3 does: for every range of Accept in order, every
@@ -37,6 +38,12 @@ func negotiate(header http.Header, producible []string) (string, bool) {
 		}
 	}
 	return chosen, chosen != ""
+}
+
+// accepts says that a type is acceptable, be it as the last choice.
+func accepts(header http.Header, mediaType string) bool {
+	_, acceptable := negotiate(header, []string{mediaType})
+	return acceptable
 }
 
 func parseRange(part string) (string, float64) {

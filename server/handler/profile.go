@@ -15,6 +15,7 @@ type profile struct {
 	types     map[string]string
 	summary   []string // fields of the projection summary; nil: the resource has none
 	searches  []string
+	unpaged   bool
 }
 
 func profiles() []profile {
@@ -42,15 +43,27 @@ func profiles() []profile {
 			types:   map[string]string{"repositoryId": "integer"},
 			summary: []string{"name", "id", "version", "description", "iconUrl", "repositoryName"},
 		},
+		machineProfile("jpaRepositoryActions", "name", "description"),
+		machineProfile("jpaRepositoryGuards", "name", "description"),
+		machineProfile("jpaRepositoryStates", "name", "initial", "parent"),
+		machineProfile("jpaRepositoryStateMachines", "machineId", "state"),
+		machineProfile("jpaRepositoryTransitions", "source", "event", "target", "guard", "action"),
+	}
+}
+
+func machineProfile(rel string, fields ...string) profile {
+	return profile{
+		rel: rel, item: strings.TrimSuffix(rel, "s"), fields: fields, types: map[string]string{"initial": "boolean"},
+		unpaged: true,
 	}
 }
 
 func (h *Handler) profileRoutes() []route {
 	const root = "/api/profile"
-	routes := []route{{method: http.MethodGet, path: root, types: jsonTypes(), vary: true, serve: h.profileIndex}}
+	routes := []route{{method: http.MethodGet, path: root, types: jsonTypes(), vary: true, alone: true, serve: h.profileIndex}}
 	for _, p := range profiles() {
 		routes = append(routes, route{
-			method: http.MethodGet, path: root + "/" + p.rel, vary: true,
+			method: http.MethodGet, path: root + "/" + p.rel, vary: true, alone: true,
 			types: []string{typeALPS, typeSchema, typeJSON}, serve: p.serve,
 		})
 	}
@@ -99,6 +112,9 @@ func (p profile) alps(href string) alpsDocument {
 		documented("page", "The page to return."),
 		documented("size", "The size of the page to return."),
 		documented("sort", "The sorting criteria to use to calculate the content of the page."),
+	}
+	if p.unpaged {
+		parameters = []descriptor{}
 	}
 	projection := p.projection()
 	var d alpsDocument

@@ -297,7 +297,7 @@ func TestErrors_EveryCode(t *testing.T) {
 		skipper.CodeBusy:            {409, "SkipperException"},
 		skipper.CodePackageDelete:   {409, "PackageDeleteException"},
 		skipper.CodeReleaseUpgrade:  {409, "ReleaseUpgradeException"},
-		skipper.CodeUnsupported:     {409, "SkipperException"},
+		skipper.CodeUnsupported:     {501, "SkipperException"},
 		skipper.CodeUnauthorized:    {401, "SkipperException"},
 		skipper.CodeForbidden:       {403, "SkipperException"},
 		skipper.CodeTooLarge:        {413, "SkipperException"},

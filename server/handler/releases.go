@@ -115,7 +115,7 @@ func (h *Handler) list(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if len(releases) == 0 {
+	if len(releases) == 0 && !r.bare { // HAL leaves an empty list out
 		return ok(hal.Resource{})
 	}
 	names := make([]string, 0, len(releases))

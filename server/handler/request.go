@@ -21,14 +21,15 @@ type request struct {
 	w         http.ResponseWriter
 	mediaType string // of the answer
 	base      string // http://HOST
+	bare      bool   // links are due as an array
 	params    map[string]string
 	query     url.Values
 }
 
-func newRequest(c echo.Context, mediaType string) request {
+func newRequest(c echo.Context, mediaType, base string) request {
 	r := request{
 		Request: c.Request(), w: c.Response(), mediaType: mediaType,
-		base: baseOf(c.Request()), query: c.Request().URL.Query(), params: map[string]string{},
+		base: base, query: c.Request().URL.Query(), params: map[string]string{},
 	}
 	for i, name := range c.ParamNames() {
 		r.params[name] = unescaped(c.Request(), c.ParamValues()[i])
@@ -46,9 +47,6 @@ func unescaped(r *http.Request, segment string) string {
 	}
 	return segment
 }
-
-// baseOf gives scheme and host of a request, the root of all links in its answer.
-func baseOf(r *http.Request) string { return "http://" + strings.TrimSuffix(r.Host, ":80") }
 
 // requestURI gives path and query as they were sent: routing drops a trailing slash, a self link does not.
 func requestURI(r *http.Request) string {
@@ -96,10 +94,7 @@ func (r request) version() (int, error) {
 // names reads the parameter names: comma separated, repeated, or both.
 func (r request) names() ([]string, error) {
 	if !r.has("names") {
-		return nil, &protocolError{
-			status: http.StatusBadRequest, class: classMissingParameter,
-			message: "Required request parameter 'names' for method parameter type String[] is not present",
-		}
+		return nil, missingParameter("names", "String[]")
 	}
 	var names []string
 	for name := range strings.SplitSeq(strings.Join(r.query["names"], ","), ",") {

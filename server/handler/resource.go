@@ -16,7 +16,10 @@ type resource[T any] struct {
 	h        *Handler
 	rel      string // of the list; also its path under /api
 	item     string // relation of one entity
+	class    string // of an entity in Skipper
 	sortable []string
+	unpaged  bool // clients expect all of it: only a list of more than maxSize entities has pages
+	written  bool // Skipper lets clients write it; here that is refused, after what Skipper checks first
 
 	page func(ctx context.Context, page skipper.PageRequest) (skipper.Page[T], error)
 	one  func(ctx context.Context, id string) (T, error)
@@ -44,16 +47,32 @@ func (s resource[T]) routes() []route {
 		s.route(http.MethodGet, item, s.get), s.silent(http.MethodHead, item, s.get),
 		s.silent(http.MethodPut, item, s.refuse), s.silent(http.MethodPatch, item, s.refuse),
 		s.silent(http.MethodDelete, item, s.refuse),
-		s.route(http.MethodGet, list+"/search", s.searchIndex), s.silent(http.MethodHead, list+"/search", noContent),
 		s.route(http.MethodGet, item+"/:property", s.missing),
 	}
-	// What is neither a collection's nor an item's is an unknown path to Spring Data REST, not a refused method.
-	for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		routes = append(routes, s.silent(method, list, nowhere))
+	// What is neither a collection's nor an item's is an unknown path to Spring Data REST, not a refused method. The
+	// lists of the machine are ours: there it is refused.
+	elsewhere := nowhere
+	if s.unpaged {
+		elsewhere = s.refuse
 	}
-	routes = append(routes, s.silent(http.MethodPost, item, nowhere))
+	for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		routes = append(routes, s.silent(method, list, elsewhere))
+	}
+	return append(append(routes, s.silent(http.MethodPost, item, elsewhere)), s.searchRoutes(list+"/search")...)
+}
+
+func (s resource[T]) searchRoutes(path string) []route {
+	if len(s.searches) == 0 {
+		return nil
+	}
+	alone := func(path string, serve endpoint) []route {
+		get := s.route(http.MethodGet, path, serve)
+		get.alone = true
+		return []route{get, s.silent(http.MethodHead, path, noContent)}
+	}
+	routes := alone(path, s.searchIndex)
 	for _, q := range s.searches {
-		routes = append(routes, s.route(http.MethodGet, list+"/search/"+q.name, s.find(q)))
+		routes = append(routes, alone(path+"/"+q.name, s.find(q))...)
 	}
 	return routes
 }
@@ -73,12 +92,18 @@ func (s resource[T]) url(r request, segments ...string) string {
 
 func (s resource[T]) list(ctx context.Context, r request) (answer, error) {
 	request := r.pageRequest(s.sortable)
+	if s.unpaged && !r.has("size") {
+		request.Size = maxSize
+	}
 	found, err := s.page(ctx, request)
 	if err != nil {
 		return answer{}, err
 	}
 	page := hal.NewPage(request.Page, request.Size, found.Total)
-	body := hal.Resource{Embedded: s.embedded(r, found.Items), Page: &page}
+	body := hal.Resource{Embedded: s.embedded(r, found.Items)}
+	if !s.unpaged {
+		body.Page = &page
+	}
 	body.Links.AddPage(r.self(), page, sortValues(request.Sort))
 	s.addCollectionLinks(r, &body.Links)
 	return ok(body)
@@ -86,7 +111,9 @@ func (s resource[T]) list(ctx context.Context, r request) (answer, error) {
 
 func (s resource[T]) addCollectionLinks(r request, links *hal.Links) {
 	links.Add("profile", hal.Link{Href: r.base + "/api/profile/" + s.rel})
-	links.Add("search", hal.Link{Href: s.url(r, "search")})
+	if len(s.searches) > 0 {
+		links.Add("search", hal.Link{Href: s.url(r, "search")})
+	}
 }
 
 func (s resource[T]) headList(_ context.Context, r request) (answer, error) {
@@ -146,17 +173,38 @@ func unchanged(r *http.Request, tag string) bool {
 	if known == "" {
 		return r.Header.Get("If-Modified-Since") != ""
 	}
+	return matchesTag(known, tag)
+}
+
+// matchesTag compares a list of entity tags, or *, with one; weak or without quotes they are as good.
+func matchesTag(known, tag string) bool {
 	return slices.ContainsFunc(strings.Split(known, ","), func(t string) bool {
 		t = strings.TrimPrefix(strings.TrimSpace(t), "W/")
 		return t == "*" || strings.Trim(t, `"`) == strings.Trim(tag, `"`)
 	})
 }
 
-// refuse answers a method that would write. A body is read first, as in Spring Data REST: one that is no JSON is 400.
-func (s resource[T]) refuse(_ context.Context, r request) (answer, error) {
-	if r.Method == http.MethodPost {
-		if _, err := s.h.readJSON(r, bodyLimit); err != nil {
+// refuse answers a method that would write. What Spring Data REST looks at before comes first: the body, for PATCH
+// whether there is such an entity, and where it writes at all, whether the entity is the one that the caller knows.
+func (s resource[T]) refuse(ctx context.Context, r request) (answer, error) {
+	if r.Method != http.MethodDelete {
+		if err := s.h.readEntity(r, s.class); err != nil {
 			return answer{}, err
+		}
+	}
+	known := r.Header.Get("If-Match")
+	conditional := s.written && known != "" && r.Method != http.MethodPost
+	if id, isItem := r.params["id"]; isItem && (r.Method == http.MethodPatch || conditional) {
+		entity, err := s.one(ctx, id)
+		if isMissing(err) {
+			return answer{}, notThere()
+		}
+		if err != nil {
+			return answer{}, err
+		}
+		if conditional && !matchesTag(known, `"`+s.etag(entity)+`"`) {
+			r.w.Header()["ETag"] = []string{known}
+			return answer{status: http.StatusPreconditionFailed}, nil
 		}
 	}
 	return answer{}, &protocolError{

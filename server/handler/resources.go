@@ -8,9 +8,12 @@ import (
 // historySearch is the query by which Skipper's clients read the history of a release.
 const historySearch = "findByNameIgnoreCaseContainingOrderByNameAscVersionDesc"
 
+// domainClass begins the names of Skipper's entities.
+const domainClass = "org.springframework.cloud.skipper.domain."
+
 func repositoriesResource(h *Handler) resource[skipper.Repository] {
 	s := resource[skipper.Repository]{
-		h: h, rel: "repositories", item: "repository",
+		h: h, rel: "repositories", item: "repository", class: domainClass + "Repository",
 		sortable: []string{"name", "url", "sourceUrl", "local", "description", "repoOrder"},
 		page:     h.catalog.Repositories,
 		one:      byID(h.catalog.Repository),
@@ -27,7 +30,7 @@ func repositoriesResource(h *Handler) resource[skipper.Repository] {
 
 func deployersResource(h *Handler) resource[skipper.Platform] {
 	s := resource[skipper.Platform]{
-		h: h, rel: "deployers", item: "deployer",
+		h: h, rel: "deployers", item: "deployer", class: domainClass + "Deployer",
 		sortable: []string{"name", "type", "description"},
 		page:     h.releases.Platforms,
 		one:      h.releases.Platform,
@@ -45,7 +48,7 @@ func deployersResource(h *Handler) resource[skipper.Platform] {
 func packageMetadataResource(h *Handler) resource[skipper.PackageMetadata] {
 	const template = "{?name,projection}"
 	s := resource[skipper.PackageMetadata]{
-		h: h, rel: "packageMetadata", item: "packageMetadata",
+		h: h, rel: "packageMetadata", item: "packageMetadata", class: domainClass + "PackageMetadata", written: true,
 		sortable: []string{
 			"apiVersion", "origin", "repositoryId", "repositoryName", "kind", "name", "displayName", "version",
 			"packageSourceUrl", "packageHomeUrl", "tags", "maintainer", "description", "sha256", "iconUrl",
@@ -87,7 +90,7 @@ func packageBody(r request, p skipper.PackageMetadata) hal.Resource {
 
 func releasesResource(h *Handler) resource[skipper.Release] {
 	s := resource[skipper.Release]{
-		h: h, rel: "releases", item: "release",
+		h: h, rel: "releases", item: "release", class: domainClass + "Release",
 		sortable: []string{
 			"name", "version", "platformName", "info.status.statusCode", "info.firstDeployed", "info.lastDeployed",
 			"info.description",
@@ -101,6 +104,11 @@ func releasesResource(h *Handler) resource[skipper.Release] {
 		return s.entityBody(r, decimal(release.ID), normal(release))
 	}
 	return s
+}
+
+// named is entityBody for entities known by name.
+func (s resource[T]) named(name func(T) string) func(request, T) hal.Resource {
+	return func(r request, entity T) hal.Resource { return s.entityBody(r, name(entity), entity) }
 }
 
 // entityBody is an entity with its links self and of its own relation.

@@ -74,6 +74,24 @@ type Releases interface {
 	PlatformByName(ctx context.Context, name string) (skipper.Platform, error)
 }
 
+// Actuator is what the handlers ask of the applications themselves.
+type Actuator interface {
+	// Actuator asks an endpoint of one instance of the deployed version of a release and gives the body of the answer.
+	Actuator(ctx context.Context, name, deploymentID, guid string, request skipper.ActuatorRequest) ([]byte, error)
+}
+
+// Machine is the machine that walks operations, as data.
+type Machine interface {
+	States() []skipper.MachineState
+	Transitions() []skipper.MachineTransition
+	Actions() []skipper.MachineNote
+	Guards() []skipper.MachineNote
+	// Machines gives a part of the list of the releases' machines.
+	Machines(ctx context.Context, page skipper.PageRequest) (skipper.Page[skipper.Machine], error)
+	// Machine gives the machine of one release; CodeReleaseNotFound when there is no such release.
+	Machine(ctx context.Context, releaseName string) (skipper.Machine, error)
+}
+
 // Operations is what the handlers ask of operations.
 type Operations interface {
 	// Operation gives one operation; CodeNotFound when it is not there.

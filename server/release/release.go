@@ -102,7 +102,8 @@ func (s *Service) accept(ctx context.Context, plan func() (planned, error)) (ski
 			return skipper.Operation{}, err
 		}
 		op, _, err := s.store.Accept(ctx, p.op, p.release, p.latest)
-		if errors.Is(err, skipper.ErrChanged) && ctx.Err() == nil {
+		vanished := p.release != nil && skipper.CodeOf(err) == skipper.CodeNotFound // its package: the plan says so better
+		if (vanished || errors.Is(err, skipper.ErrChanged)) && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {

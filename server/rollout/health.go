@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
@@ -57,8 +59,8 @@ func (r *Rollout) unhealthy(ctx context.Context, rel skipper.Release) ([]string,
 
 // reason tells why, where an instance says so.
 func reason(a skipper.AppStatus) string {
-	for _, i := range a.Instances {
-		if why := i.Attributes["reason"]; why != "" {
+	for _, id := range slices.Sorted(maps.Keys(a.Instances)) {
+		if why := a.Instances[id].Attributes["reason"]; why != "" {
 			return " (" + why + ")"
 		}
 	}
@@ -110,12 +112,11 @@ func (r *Rollout) status(ctx context.Context, rel skipper.Release) (*string, err
 func attributed(status skipper.AppStatus, rel skipper.Release, app string) skipper.AppStatus {
 	instances := make(map[string]skipper.AppInstanceStatus, len(status.Instances))
 	for id, i := range status.Instances {
-		attributes := map[string]string{
-			"skipper.application.name": app,
-			"skipper.release.name":     rel.Name,
-			"skipper.release.version":  fmt.Sprint(rel.Version),
-		}
+		attributes := map[string]string{}
 		maps.Copy(attributes, i.Attributes)
+		attributes["skipper.application.name"] = app
+		attributes["skipper.release.name"] = rel.Name
+		attributes["skipper.release.version"] = strconv.Itoa(rel.Version)
 		i.Attributes = attributes
 		instances[id] = i
 	}

@@ -60,9 +60,9 @@ func (u *Updater) Run(ctx context.Context) {
 // Round asks for all releases that are due now.
 func (u *Updater) Round(ctx context.Context) {
 	now := u.clock()
-	since := now.Add(-recent)
-	if now.Sub(u.lastFull) >= full {
-		since, u.lastFull = time.Time{}, now
+	since, whole := now.Add(-recent), now.Sub(u.lastFull) >= full
+	if whole {
+		since = time.Time{}
 	}
 	for after := int64(0); ctx.Err() == nil; {
 		releases, err := u.store.ReleasesToPoll(ctx, since, batch, after)
@@ -72,6 +72,9 @@ func (u *Updater) Round(ctx context.Context) {
 		}
 		u.ask(ctx, releases)
 		if len(releases) < batch {
+			if whole { // one that failed half-way is due again
+				u.lastFull = now
+			}
 			return
 		}
 		after = releases[len(releases)-1].ID

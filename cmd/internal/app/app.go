@@ -154,10 +154,14 @@ func (a *App) wire(ctx context.Context, o Options) error {
 	releases := release.New(a.store, a.catalog, a.engine, roll, a.accounts, release.Config{
 		HealthTimeout: a.config.HealthCheck.Timeout, WaitLimit: waitLimit, LogLimit: logLimit,
 	}, o.Clock)
+	reader := operation.NewReader(a.store)
 	a.http = server.New(server.Config{ //nolint:contextcheck // requests bring contexts of their own
 		Address: a.config.Server.Address, Port: a.config.Server.Port, Logger: a.log, Clock: o.Clock,
 		Handler: handler.Config{
-			Catalog: a.catalog, Releases: releases, Operations: operation.NewReader(a.store), Version: o.Version,
+			Catalog: a.catalog, Published: a.catalog, Version: o.Version,
+			Releases: releases, Operations: reader, Machine: reader,
+			Actuator:   release.NewActuator(a.store, roll, release.ActuatorConfig{}),
+			LinksArray: a.config.Hypermedia.LinksArray, TrustedProxies: a.config.Server.Proxies(),
 			Cancellable: a.engine.Cancellable(), Ping: a.store.Ping, Clock: o.Clock, Logger: a.log,
 		},
 	})
@@ -168,18 +172,20 @@ func (a *App) wire(ctx context.Context, o Options) error {
 // under way, and closes; applications keep running.
 func (a *App) Run(ctx context.Context) error {
 	if err := a.prepare(ctx); err != nil {
-		return errors.Join(err, a.store.Close())
+		return errors.Join(err, a.close(ctx))
 	}
 	address, err := a.http.Listen(ctx)
 	if err != nil {
-		return errors.Join(err, a.store.Close())
+		return errors.Join(err, a.close(ctx))
 	}
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	var group sync.WaitGroup
 	group.Go(func() { a.engine.Run(work) })
 	group.Go(func() { a.status.Run(work) })
-	group.Go(func() { a.catalog.Sync(work) })
+	if a.config.Catalog.Synchronize {
+		group.Go(func() { a.catalog.Run(work, a.config.Catalog.Refresh) })
+	}
 	a.greet(address)
 
 	served := make(chan error, 1)

@@ -52,7 +52,7 @@ func settings(c config.Config, name string) local.Settings {
 	return s
 }
 
-// repositories gives the package repositories of the configuration, those looked into first first.
+// repositories gives the package repositories of the configuration, by their order; ids follow it, as in Skipper.
 func repositories(c config.Config) []skipper.Repository {
 	var out []skipper.Repository
 	for _, name := range slices.Sorted(maps.Keys(c.Repositories)) {

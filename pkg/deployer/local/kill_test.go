@@ -26,14 +26,19 @@ const (
 	atSave   = "save"   // the handle is saved, nothing was started
 	atStart  = "start"  // one of two processes was started, the handle was not returned
 	atReturn = "return" // the handle was returned
+	atHalf   = "half"   // half of many applications that end at once were started
+	atAnyOne = "any"    // anywhere while many applications that end at once are started
 )
 
 // serve writes handles as a store would keep them, for the test to read.
 func serve(mode string) int {
 	c := config(os.Getenv(dirVariable), os.Getenv(nameVariable))
 	still := func() { <-time.After(time.Hour) }
-	if mode == atStart {
-		c.Logger = slog.New(standStill{slog.DiscardHandler, still})
+	switch mode {
+	case atStart:
+		c.Logger = atInstance(1, still)
+	case atHalf:
+		c.Logger = atInstance(tracers/2, still)
 	}
 	d, err := local.New(c)
 	if err != nil {
@@ -41,6 +46,9 @@ func serve(mode string) int {
 	}
 	r := request(os.Getenv(nameVariable), "log")
 	r.Count = 2
+	if mode == atHalf || mode == atAnyOne {
+		r = tracing(os.Getenv(nameVariable), os.Getenv(dirVariable))
+	}
 	h, err := d.Deploy(context.Background(), r, nil, func(h deployer.Handle) error {
 		if mode != atReturn {
 			write(h)
@@ -65,22 +73,31 @@ func write(h deployer.Handle) {
 	}
 }
 
-// standStill stops whoever logs: the deployer does when it has started a process.
-type standStill struct {
-	slog.Handler
-
-	still func()
+// atInstance does something when the deployer logs that it has started its nth instance.
+func atInstance(nth int, do func()) *slog.Logger {
+	return slog.New(&onStart{Handler: slog.DiscardHandler, nth: nth, do: do})
 }
 
-func (s standStill) Enabled(context.Context, slog.Level) bool { return true }
+type onStart struct {
+	slog.Handler
 
-func (s standStill) Handle(context.Context, slog.Record) error {
-	s.still()
+	nth, seen int
+	do        func()
+}
+
+func (s *onStart) Enabled(context.Context, slog.Level) bool { return true }
+
+func (s *onStart) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "instance started" {
+		if s.seen++; s.seen == s.nth {
+			s.do()
+		}
+	}
 	return nil
 }
 
 // killed runs a server up to a moment, kills it with SIGKILL and gives the handle it had saved.
-func killed(t *testing.T, a *account, dir, mode string, processes int) deployer.Handle {
+func killed(t *testing.T, a *account, dir, mode string, due func() bool) deployer.Handle {
 	t.Helper()
 	id, err := a.deployer().ID(a.request("log"))
 	require.NoError(t, err)
@@ -92,13 +109,17 @@ func killed(t *testing.T, a *account, dir, mode string, processes int) deployer.
 	require.NoError(t, server.Start())
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(marked(a.config.Installation)) == processes },
-		patience, 25*time.Millisecond, "%d processes are due before the kill", processes)
+	require.Eventually(t, due, patience, time.Millisecond, "the moment of the kill does not come")
 	require.NoError(t, server.Process.Kill())
 	require.Error(t, server.Wait())
 	var h deployer.Handle
 	require.NoError(t, json.Unmarshal(line, &h))
 	return h
+}
+
+// running says that so many processes run.
+func (a *account) running(processes int) func() bool {
+	return func() bool { return len(marked(a.config.Installation)) == processes }
 }
 
 func TestKilledServer_ItsProcessesAreTakenOver(t *testing.T) {
@@ -112,7 +133,7 @@ func TestKilledServer_ItsProcessesAreTakenOver(t *testing.T) {
 				ports := a.config.Ports
 				a.config = config(dir, a.config.Installation)
 				a.config.Ports = ports
-				saved := killed(t, a, dir, mode, running)
+				saved := killed(t, a, dir, mode, a.running(running))
 				before := marked(a.config.Installation)
 				previous := &saved
 				if lost != "nothing" && lost != "data folder" {
@@ -155,7 +176,7 @@ func TestKilledServer_UndeployGoesByTheMark(t *testing.T) {
 			t.Parallel()
 			a, dir := newAccount(t), t.TempDir()
 			a.config = config(dir, a.config.Installation)
-			saved := killed(t, a, dir, mode, running)
+			saved := killed(t, a, dir, mode, a.running(running))
 			require.NoError(t, os.RemoveAll(a.config.DataDir))
 
 			d := a.deployer()
@@ -171,7 +192,7 @@ func TestKilledServer_TellsWhatDiedMeanwhile(t *testing.T) {
 	t.Parallel()
 	a, dir := newAccount(t), t.TempDir()
 	a.config = config(dir, a.config.Installation)
-	saved := killed(t, a, dir, atReturn, 2)
+	saved := killed(t, a, dir, atReturn, a.running(2))
 	d := a.deployer()
 	status := await(t, d, saved, skipper.StateDeployed)
 	victim := status.Instances[saved.ID+"-1"].Attributes["pid"]

@@ -224,6 +224,7 @@ func TestPorts_AreLeasedAndGivenBack(t *testing.T) {
 	}
 	require.Len(t, ports, 3)
 	require.Equal(t, 3, a.ports.count())
+	require.Equal(t, 1, a.ports.calls, "all at once")
 
 	h, err := d.Scale(t.Context(), r, h, 1, nothing)
 	require.NoError(t, err)
@@ -261,6 +262,34 @@ func portOf(t *testing.T, l net.Listener) int {
 	address, ok := l.Addr().(*net.TCPAddr)
 	require.True(t, ok)
 	return address.Port
+}
+
+func TestPorts_ThoseOfOtherOwnersAreNotChosen(t *testing.T) {
+	t.Parallel()
+	const low, high, count = 31000, 31060, 4
+	a := newAccount(t)
+	theirs := make([]int, 0, high-low)
+	for port := low; port < high; port += 2 {
+		theirs = append(theirs, port)
+	}
+	_, err := a.ports.ReservePorts(t.Context(), "", theirs, "somebody else")
+	require.NoError(t, err)
+	d, r := a.deployer(), a.request("log")
+	r.Count = count
+	r.Deployment[prefix+"port-range.low"], r.Deployment[prefix+"port-range.high"] = strconv.Itoa(low), strconv.Itoa(high)
+	h := a.deploy(d, r)
+
+	chosen := map[int]bool{}
+	for _, i := range await(t, d, h, skipper.StateDeployed).Instances {
+		chosen[number(t, i.Attributes["port"])] = true
+	}
+
+	require.Len(t, chosen, count)
+	for port := range chosen {
+		require.NotContains(t, theirs, port)
+		require.True(t, low <= port && port < high, "port %d", port)
+	}
+	require.NoError(t, a.ports.ReleasePorts(t.Context(), "", "somebody else"))
 }
 
 func TestPorts_AFixedOneIsKept(t *testing.T) {

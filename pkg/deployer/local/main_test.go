@@ -65,16 +65,21 @@ func build(target string) error {
 type leases struct {
 	mu    sync.Mutex
 	owner map[int]string
+	calls int // of ReservePorts
 }
 
-func (l *leases) ReservePort(_ context.Context, _ string, port int, owner string) (bool, error) {
+func (l *leases) ReservePorts(_ context.Context, _ string, ports []int, owner string) ([]int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if known, taken := l.owner[port]; taken {
-		return known == owner, nil
+	l.calls++
+	var mine []int
+	for _, port := range ports {
+		if known, taken := l.owner[port]; !taken || known == owner {
+			l.owner[port] = owner
+			mine = append(mine, port)
+		}
 	}
-	l.owner[port] = owner
-	return true, nil
+	return mine, nil
 }
 
 func (l *leases) ReleasePorts(_ context.Context, _, owner string) error {

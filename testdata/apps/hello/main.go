@@ -5,7 +5,7 @@
 //	server.port      where it listens (also PORT), 8080
 //	hello.greeting   what it says
 //	hello.delay      milliseconds before it listens
-//	hello.exit       ends at once with this code
+//	hello.exit       ends at once with this code, and with 1 when it is no number
 //	hello.exit-index with hello.exit: only the instance of this index ends
 //	hello.stubborn   true: does not end on SIGTERM
 //	hello.child      true: starts a process of its own that outlives it
@@ -49,7 +49,8 @@ func run(s settings, out io.Writer) error {
 		<-terminated
 		return nil
 	}
-	if code := s.get("hello.exit", ""); code != "" && s.get("hello.exit-index", s.index()) == s.index() {
+	const stays = "stays"
+	if code := s.get("hello.exit", stays); code != stays && s.get("hello.exit-index", s.index()) == s.index() {
 		n, err := strconv.Atoi(code)
 		if err != nil {
 			return fmt.Errorf("hello.exit: %w", err)
