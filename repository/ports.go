@@ -2,22 +2,31 @@ package repository
 
 import (
 	"context"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
 
-// ReservePort takes a port of a host for an owner: a deployment by its id, or a part of it as id/part. It is false when
-// another owner has the port. Ports are given back with their deployment, or with ReleasePorts.
-func (s *Store) ReservePort(ctx context.Context, host string, port int, owner string) (bool, error) {
-	row := portRow{Host: host, Port: port, Owner: owner}
-	err := gorm.G[portRow](s.writer, clause.OnConflict{DoNothing: true}).Create(ctx, &row)
-	if err != nil {
-		return false, s.fail(err, "reserve port %d", port)
+// ReservePorts takes ports of a host for an owner: a deployment by its id, or a part of it as id/part. It gives those of
+// them that are the owner's now, in ascending order; another owner has the rest. Ports are given back with their
+// deployment, or with ReleasePorts.
+func (s *Store) ReservePorts(ctx context.Context, host string, ports []int, owner string) ([]int, error) {
+	mine := []int{}
+	if len(ports) == 0 {
+		return mine, nil
 	}
-	mine, err := gorm.G[portRow](s.writer).
-		Where("host = ? AND port = ? AND owner = ?", host, port, owner).Count(ctx, "*")
-	return mine == 1, s.fail(err, "reserve port %d", port)
+	var rows []portRow
+	for _, port := range slices.Sorted(slices.Values(ports)) { // in one order, so that two servers never wait for each other
+		rows = append(rows, portRow{Host: host, Port: port, Owner: owner})
+	}
+	err := s.writer.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error
+	if err != nil {
+		return nil, s.fail(err, "reserve %d ports", len(ports))
+	}
+	err = s.writer.WithContext(ctx).Model(&portRow{}).Where("host = ? AND owner = ? AND port IN ?", host, owner, ports).
+		Order("port").Pluck("port", &mine).Error
+	return mine, s.fail(err, "reserve %d ports", len(ports))
 }
 
 // ReleasePorts gives back the ports of a host that an owner has.

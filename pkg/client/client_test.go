@@ -231,8 +231,9 @@ func TestLists(t *testing.T) {
 func TestReads(t *testing.T) {
 	t.Parallel()
 	f, c := serve(t, map[string]string{
-		"GET /api/about":                    `{"versionInfo": {"server": {"name": "skiff", "version": "1.0.0"}}}`,
-		"GET /api/release/status/hello":     `{"status": {"statusCode": "DEPLOYED", "platformStatus": "[{\"deploymentId\":\"hello.hello-v1\"}]"}}`,
+		"GET /api/about": `{"versionInfo": {"server": {"name": "skiff", "version": "1.0.0"}}}`,
+		"GET /api/release/status/hello": `{"status": {"statusCode": "DEPLOYED",
+			"platformStatus": "[{\"deploymentId\":\"hello.hello-v1\"}]"}}`,
 		"GET /api/release/status/hello/2":   `{"status": {"statusCode": "FAILED"}}`,
 		"GET /api/release/manifest/hello":   `{"data": "newest"}`,
 		"GET /api/release/manifest/hello/2": `{"data": "second"}`,

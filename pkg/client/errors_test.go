@@ -65,6 +65,14 @@ func TestErrors_AreRestored(t *testing.T) {
 			409, body("SkipperException", "No deployer named 'p'", ""),
 			skipper.Error{Code: skipper.CodeNotFound, Message: "No deployer named 'p'"},
 		},
+		"no such package id": {
+			409, body("SkipperException", "Package with id='7' can not be found.", ""),
+			skipper.Error{Code: skipper.CodeNotFound, Message: "Package with id='7' can not be found."},
+		},
+		"no such local repository": {
+			409, body("SkipperException", "Could not find local repository to upload to named r", ""),
+			skipper.Error{Code: skipper.CodeNotFound, Message: "Could not find local repository to upload to named r"},
+		},
 		"conflict":     {409, body("SkipperException", "m", ""), only(skipper.CodeConflict)},
 		"invalid":      {400, body("SkipperException", "m", ""), only(skipper.CodeInvalid)},
 		"media type":   {415, body("SkipperException", "m", ""), only(skipper.CodeInvalid)},
@@ -213,24 +221,29 @@ func TestErrors_ADocumentOfAnotherKind(t *testing.T) {
 		"POST /api/release/upgrade":                   `{"name": "hello", "version": 1, "info": {}}`,
 		"DELETE /api/release/hello":                   `{"version": 1, "info": {"status": {"statusCode": "DELETED"}}}`,
 	})
-	for what, call := range map[string]func(ctx context.Context) error{
-		"status":    func(ctx context.Context) error { _, err := c.Status(ctx, "hello", 0); return err },
-		"manifest":  func(ctx context.Context) error { _, err := c.Manifest(ctx, "hello", 0); return err },
-		"logs":      func(ctx context.Context) error { _, err := c.Logs(ctx, "hello"); return err },
-		"release":   func(ctx context.Context) error { _, err := c.Listed(ctx, ""); return err },
-		"release ":  func(ctx context.Context) error { _, err := c.History(ctx, "hello"); return err },
-		"operation": func(ctx context.Context) error { _, err := c.Operation(ctx, "op-7"); return err },
-		"release  ": func(ctx context.Context) error { _, _, err := c.Upgrade(ctx, skipper.UpgradeRequest{}); return err },
-		"release   ": func(ctx context.Context) error {
-			_, _, err := c.Delete(ctx, "hello", false)
-			return err
-		},
-	} {
-		err := call(t.Context())
-		require.Equal(t, skipper.CodeUnavailable, skipper.CodeOf(err), what)
-		require.ErrorContains(t, err, "gave something else than the "+strings.TrimSpace(what)+" that was asked for; "+
+	ctx := t.Context()
+	refused := func(what string, err error) {
+		t.Helper()
+		require.Equal(t, skipper.CodeUnavailable, skipper.CodeOf(err))
+		require.ErrorContains(t, err, "gave something else than the "+what+" that was asked for; "+
 			"is it a skiff server of this version?")
 	}
+	_, err := c.Status(ctx, "hello", 0)
+	refused("status", err)
+	_, err = c.Manifest(ctx, "hello", 0)
+	refused("manifest", err)
+	_, err = c.Logs(ctx, "hello")
+	refused("logs", err)
+	_, err = c.Listed(ctx, "")
+	refused("release", err)
+	_, err = c.History(ctx, "hello")
+	refused("release", err)
+	_, err = c.Operation(ctx, "op-7")
+	refused("operation", err)
+	_, _, err = c.Upgrade(ctx, skipper.UpgradeRequest{})
+	refused("release", err)
+	_, _, err = c.Delete(ctx, "hello", false)
+	refused("release", err)
 }
 
 func TestErrors_AnAnswerWithoutEnd(t *testing.T) {

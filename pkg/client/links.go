@@ -30,6 +30,9 @@ func (c *Client) link(ctx context.Context, rels ...string) (hal.Link, error) {
 			return hal.Link{}, err
 		}
 		doc, err := c.document(ctx, href)
+		if i == 0 {
+			err = c.foreign(doc, err)
+		}
 		if err != nil {
 			return hal.Link{}, err
 		}
@@ -40,6 +43,24 @@ func (c *Client) link(ctx context.Context, rels ...string) (hal.Link, error) {
 		link = next
 	}
 	return link, nil
+}
+
+// foreign tells from the answer to the index that no skiff server is there: one always has an index, with links.
+func (c *Client) foreign(index hal.Document, err error) error {
+	var why string
+	switch code := skipper.CodeOf(err); {
+	case err == nil && index.Links.Empty():
+		why = "it answered without links"
+	case errors.Is(err, errNotJSON):
+		why = "it answered with " + errNotJSON.Error()
+	case code == skipper.CodeNotFound:
+		why = "it answered 404"
+	case code == skipper.CodeInvalid, code == skipper.CodeUnsupported:
+		why = skipper.MessageOf(err)
+	default:
+		return err
+	}
+	return skipper.Errorf(skipper.CodeUnavailable, "no skiff server at %s (%s); set --server or SKIFF_URL", c.URL(), why)
 }
 
 func (c *Client) noLink(rels []string) error {
@@ -95,6 +116,8 @@ func (c *Client) document(ctx context.Context, href string) (hal.Document, error
 	return doc, nil
 }
 
+// expand fills a template. The library escapes code points where the bytes of UTF-8 are due, so it is given marks, and
+// the values take their places afterwards.
 func expand(link hal.Link, values variables) (string, error) {
 	if !link.Templated {
 		return link.Href, nil
@@ -103,15 +126,29 @@ func expand(link hal.Link, values variables) (string, error) {
 	if err != nil {
 		return "", skipper.Errorf(skipper.CodeInternal, "the server gave the link %q, which is no URI template", link.Href)
 	}
-	filled := uritemplate.Values{}
+	marks, escaped := uritemplate.Values{}, []string{}
 	for name, value := range values {
-		filled.Set(name, uritemplate.String(value))
+		mark := "~skiff." + name + "~"
+		marks.Set(name, uritemplate.String(mark))
+		escaped = append(escaped, mark, strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
 	}
-	href, err := t.Expand(filled)
+	href, err := t.Expand(marks)
 	if err != nil {
 		return "", fmt.Errorf("expand the link %q: %w", link.Href, err)
 	}
-	return href, nil
+	href = strings.NewReplacer(escaped...).Replace(href)
+	return href, dotless(href)
+}
+
+// dotless refuses a path that would lead elsewhere: "." and ".." are lost on the way, escaped or not.
+func dotless(href string) error {
+	path, _, _ := strings.Cut(href, "?")
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return skipper.Errorf(skipper.CodeInvalid, "a name must not be %q: no URL can hold it", segment)
+		}
+	}
+	return nil
 }
 
 // resolve gives the URL of a link. Scheme, host and user are those the caller named: a server behind a proxy may not

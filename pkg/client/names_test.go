@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,7 +24,7 @@ func TestNames_ArriveAsGiven(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			asked := make(chan *http.Request, 1)
+			asked := make(chan *url.URL, 1)
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				switch r.URL.Path {
 				case "/api":
@@ -34,7 +35,7 @@ func TestNames_ArriveAsGiven(t *testing.T) {
 						"status/name/version": {"href": "/s/{name}/{version}", "templated": true},
 						"history": {"href": "/h{?name}", "templated": true}}}`)
 				default:
-					asked <- r
+					asked <- r.URL
 					w.WriteHeader(http.StatusTeapot)
 				}
 			}))
@@ -43,22 +44,27 @@ func TestNames_ArriveAsGiven(t *testing.T) {
 			require.NoError(t, err)
 			defer c.Close()
 
+			last := func() *url.URL {
+				t.Helper()
+				require.NotEmpty(t, asked)
+				return <-asked
+			}
 			_, err = c.Status(t.Context(), name, 0)
 			require.Error(t, err)
-			require.Equal(t, "/s/"+name, (<-asked).URL.Path)
+			require.Equal(t, "/s/"+name, last().Path)
 			_, err = c.Status(t.Context(), name, 12)
 			require.Error(t, err)
-			require.Equal(t, "/s/"+name+"/12", (<-asked).URL.Path)
+			require.Equal(t, "/s/"+name+"/12", last().Path)
 			_, _, err = c.Delete(t.Context(), name, true)
 			require.Error(t, err)
-			require.Equal(t, "/r/"+name+"/package", (<-asked).URL.Path)
+			require.Equal(t, "/r/"+name+"/package", last().Path)
 			_, err = c.History(t.Context(), name)
 			require.Error(t, err)
-			require.Empty(t, cmp.Diff(map[string][]string{"name": {name}}, map[string][]string((<-asked).URL.Query())))
+			require.Empty(t, cmp.Diff(map[string][]string{"name": {name}}, map[string][]string(last().Query())))
 			_, err = c.Operations(t.Context(), name)
 			require.Error(t, err)
 			require.Empty(t, cmp.Diff(map[string][]string{"all": {"1"}, "releaseName": {name}, "size": {"20"}},
-				map[string][]string((<-asked).URL.Query())))
+				map[string][]string(last().Query())))
 		})
 	}
 }

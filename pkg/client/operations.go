@@ -51,6 +51,8 @@ func (c *Client) operation(ctx context.Context, operation string) (skipper.Opera
 			return skipper.Operation{}, hal.Links{}, err
 		}
 	}
-	err := c.do(ctx, http.MethodGet, href, nil, &answer)
-	return answer.Operation, answer.Links, err
+	if err := c.do(ctx, http.MethodGet, href, nil, &answer); err != nil {
+		return skipper.Operation{}, hal.Links{}, err
+	}
+	return answer.Operation, answer.Links, c.asked(answer.ID != "" && answer.Outcome != "", "operation")
 }

@@ -19,11 +19,20 @@ type accepted struct {
 // the server names none.
 func (c *Client) command(ctx context.Context, method, href string, in any) (skipper.Release, string, error) {
 	var answer accepted
-	if err := c.do(ctx, method, href, in, &answer); err != nil {
+	err := c.do(ctx, method, href, in, &answer)
+	if err == nil {
+		err = c.asked(whole(answer.Release), "release")
+	}
+	if err != nil {
 		return skipper.Release{}, "", err
 	}
 	operation, _ := answer.Links.Get("operation")
 	return answer.Release, operation.Href, nil
+}
+
+// whole says that a release has what every release has.
+func whole(r skipper.Release) bool {
+	return r.Name != "" && r.Version > 0 && r.Info.Status.StatusCode != ""
 }
 
 // Install installs a package as a release; it returns when the platform accepted the applications, not when they are
@@ -98,19 +107,29 @@ func (c *Client) Status(ctx context.Context, name string, version int) (skipper.
 	if err != nil {
 		return info, err
 	}
-	err = c.do(ctx, http.MethodGet, href, nil, &info)
-	return info, err
+	if err = c.do(ctx, http.MethodGet, href, nil, &info); err != nil {
+		return info, err
+	}
+	return info, c.asked(info.Status.StatusCode != "", "status")
 }
 
 // Manifest gives the manifest of a version of a release; version 0 means the newest.
 func (c *Client) Manifest(ctx context.Context, name string, version int) (skipper.Manifest, error) {
-	var manifest skipper.Manifest
 	href, err := c.versioned(ctx, "manifest", "manifest/name/version", name, version)
 	if err != nil {
-		return manifest, err
+		return skipper.Manifest{}, err
 	}
-	err = c.do(ctx, http.MethodGet, href, nil, &manifest)
-	return manifest, err
+	var answer struct {
+		Data *string `json:"data"` // may be empty, but is there
+	}
+	err = c.do(ctx, http.MethodGet, href, nil, &answer)
+	if err == nil {
+		err = c.asked(answer.Data != nil, "manifest")
+	}
+	if err != nil {
+		return skipper.Manifest{}, err
+	}
+	return skipper.Manifest{Data: *answer.Data}, nil
 }
 
 // Logs gives the logs of the newest version of a release by deployment id.
@@ -120,8 +139,10 @@ func (c *Client) Logs(ctx context.Context, name string) (skipper.LogInfo, error)
 	if err != nil {
 		return logs, err
 	}
-	err = c.do(ctx, http.MethodGet, href, nil, &logs)
-	return logs, err
+	if err = c.do(ctx, http.MethodGet, href, nil, &logs); err != nil {
+		return logs, err
+	}
+	return logs, c.asked(logs.Logs != nil, "logs")
 }
 
 // Listed gives the versions that are deployed or failed of the releases with a part in their name; all for "".
@@ -134,8 +155,7 @@ func (c *Client) Listed(ctx context.Context, part string) ([]skipper.Release, er
 	if err != nil {
 		return nil, err
 	}
-	found, _, err := list[skipper.Release](ctx, c, href, "releases")
-	return found, err
+	return c.releases(ctx, href)
 }
 
 // History gives all versions of the releases with a part in their name, by name, newest first.
@@ -148,6 +168,15 @@ func (c *Client) History(ctx context.Context, part string) ([]skipper.Release, e
 	if err != nil {
 		return nil, err
 	}
+	return c.releases(ctx, href)
+}
+
+func (c *Client) releases(ctx context.Context, href string) ([]skipper.Release, error) {
 	found, _, err := list[skipper.Release](ctx, c, href, "releases")
+	for _, r := range found {
+		if err := c.asked(whole(r), "release"); err != nil {
+			return nil, err
+		}
+	}
 	return found, err
 }

@@ -15,6 +15,8 @@ import (
 
 const accept = "application/hal+json, application/json"
 
+var errNotJSON = errors.New("something else than JSON")
+
 // do sends a request and reads the answer into out; nil in sends no body, nil out ignores the answer's.
 func (c *Client) do(ctx context.Context, method, href string, in, out any) error {
 	target, err := c.resolve(href)
@@ -43,9 +45,19 @@ func (c *Client) do(ctx context.Context, method, href string, in, out any) error
 	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return skipper.Errorf(skipper.CodeUnavailable,
-			"%s answers %s %s with something else than JSON; is it the URL of a skiff server?", c.URL(), method, target.Path)
+			"%s answers %s %s with %w; is it the URL of a skiff server?", c.URL(), method, target.Path, errNotJSON)
 	}
 	return nil
+}
+
+// asked gives nil for a document that is whole. Any JSON object can be read as any document: one of another kind must
+// not pass for an empty one of this kind.
+func (c *Client) asked(whole bool, what string) error {
+	if whole {
+		return nil
+	}
+	return skipper.Errorf(skipper.CodeUnavailable, "the server at %s gave something else than the %s that was asked for; "+
+		"is it a skiff server of this version?", c.URL(), what)
 }
 
 func newRequest(ctx context.Context, method string, target *url.URL, in any) (*http.Request, error) {

@@ -46,7 +46,7 @@ type Request struct {
 type Handle struct {
 	ID       string          // deployment id
 	SpecHash string          // SpecHash of the request it was made from
-	Data     json.RawMessage // the deployer's own, versioned JSON of at most 64 KiB; nil before Deploy saved any
+	Data     json.RawMessage // the deployer's own, versioned JSON of at most 256 KiB; nil before Deploy saved any
 }
 
 // Deployer runs applications on one platform account. Its methods may be called at the same time; the server calls no
@@ -67,7 +67,8 @@ type Deployer interface {
 	// it is healthy. The same id with the same SpecHash already there: its handle, no error. The same id with another
 	// spec: ErrExists. previous is the handle as last stored, nil at the first try; what is found by owner mark though
 	// previous does not know it, is adopted. save stores a handle before the effect it foretells; if it fails, Deploy
-	// stops before that effect. The handle is valid also with an error: it tells what may exist.
+	// stops before that effect; so it does when the context ends. The handle is valid also with an error: it tells what
+	// may exist.
 	Deploy(ctx context.Context, r Request, previous *Handle, save func(Handle) error) (Handle, error)
 	// Undeploy removes all of a deployment, also a half-made one and one whose handle has no Data (then it goes by the
 	// owner mark). Nothing there: nil. It may return before all is gone: Status says unknown when it is.

@@ -3,6 +3,7 @@ package repositorytest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func concurrencyTests() map[string]func(t *testing.T, b *bundle) {
 		"Concurrent_ClaimsNeverShareACompensation":        testConcurrentClaims,
 		"Concurrent_WritersOfDifferentReleasesAllSucceed": testConcurrentWriters,
 		"Concurrent_AdvanceAndTakeOver":                   testConcurrentTakeOver,
-		"Concurrent_EnsureRepositoryAndReservePort":       testConcurrentInserts,
+		"Concurrent_EnsureRepositoryAndReservePorts":      testConcurrentInserts,
 		"Concurrent_PackageFilesAreSharedSafely":          testConcurrentBlobs,
 	}
 }
@@ -238,6 +239,7 @@ func takeOver(t *testing.T, s *repository.Store, now time.Time) error {
 }
 
 func testConcurrentInserts(t *testing.T, b *bundle) {
+	const ports = 1000
 	servers := b.servers(t)
 	var mu sync.Mutex
 	made, reserved := 0, 0
@@ -246,21 +248,20 @@ func testConcurrentInserts(t *testing.T, b *bundle) {
 		if err != nil {
 			return err
 		}
-		mine, err := s.ReservePort(t.Context(), "host", 20000, fmt.Sprintf("owner-%d", i))
+		// The same ports in another order each: nobody may wait for somebody who waits for him.
+		mine, err := s.ReservePorts(t.Context(), "host", rand.Perm(ports), fmt.Sprintf("owner-%d", i))
 		mu.Lock()
 		defer mu.Unlock()
 		if was {
 			made++
 		}
-		if mine {
-			reserved++
-		}
+		reserved += len(mine)
 		return err
 	}) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, 1, made)
-	require.Equal(t, 1, reserved)
+	require.Equal(t, ports, reserved, "each has one owner")
 }
 
 // testConcurrentBlobs adds and deletes packages that share their file: whoever is there has the file.

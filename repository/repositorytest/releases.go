@@ -17,6 +17,7 @@ func releaseTests() map[string]func(t *testing.T, b *bundle) {
 		"ReleasesNamed_GivesTheNewestOfEach":   testReleasesNamed,
 		"ReleasesContaining_And_History":       testReleaseSearch,
 		"Releases_SortedAndPaged":              testReleasesSortedAndPaged,
+		"ReleaseNames_EachOnceAndPaged":        testReleaseNames,
 		"NextVersion_CountsLeftDeployments":    testNextVersion,
 		"ReleasesToPoll":                       testReleasesToPoll,
 		"SetPlatformStatus_IsAnObservation":    testSetPlatformStatus,
@@ -184,6 +185,19 @@ func testReleasesSortedAndPaged(t *testing.T, b *bundle) {
 		require.NoError(t, err)
 		require.Equal(t, 4, page.Total)
 		require.Equal(t, c.want, versionsOf(page.Items), "%+v", c.request)
+	}
+}
+
+func testReleaseNames(t *testing.T, b *bundle) {
+	p := b.addPackage(t, "log", "1.0.0", nil)
+	for _, name := range []string{"b", "a", "c"} {
+		b.released(t, name, 1, p, skipper.StatusDeployed)
+	}
+	b.released(t, "a", 2, p, skipper.StatusDeleted)
+	for page, want := range [][]string{{"a", "b"}, {"c"}, {}} {
+		names, err := b.ReleaseNames(t.Context(), pageOf(page, 2))
+		require.NoError(t, err)
+		require.Equal(t, skipper.Page[string]{Items: want, Total: 3}, names)
 	}
 }
 

@@ -40,7 +40,7 @@ func TestRun_RetriesWithBackOffThenLooksAtIntervals(t *testing.T) {
 			require.NoError(t, os.WriteFile(index, []byte(text), 0o600))
 		}
 		after := func(d time.Duration, want ...string) {
-			time.Sleep(d) //nolint:forbidigo // the time of the bubble
+			<-time.After(d) // in the time of the bubble
 			synctest.Wait()
 			require.Equal(t, append([]string{}, want...), b.versions("hello"))
 		}

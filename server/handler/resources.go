@@ -34,7 +34,7 @@ func deployersResource(h *Handler) resource[skipper.Platform] {
 		sortable: []string{"name", "type", "description"},
 		page:     h.releases.Platforms,
 		one:      h.releases.Platform,
-		searches: []search[skipper.Platform]{{name: "findByName", one: h.releases.PlatformByName, nameOptional: true}},
+		searches: []search[skipper.Platform]{{name: "findByName", one: h.releases.PlatformByName}},
 	}
 	s.body = func(r request, platform skipper.Platform) hal.Resource {
 		if platform.Options == nil {

@@ -31,8 +31,12 @@ func (r *Rollout) GiveUp(ctx context.Context, op skipper.Operation, why error) (
 		if err != nil {
 			return Result{}, fmt.Errorf("load source of operation %s: %w", op.ID, err)
 		}
+		target, err := r.stands(ctx, op)
+		if err != nil {
+			return Result{}, err
+		}
 		res.Unwant = ids(replaced(op, source))
-		res.Release = []skipper.ReleaseChange{{
+		res.Release = []skipper.ReleaseChange{target, {
 			Name: source.Name, Version: source.Version, Status: skipper.StatusFailed, Description: notRemoved,
 		}}
 	case skipper.StateDelete:

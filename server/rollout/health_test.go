@@ -145,7 +145,7 @@ func TestCancel_LeavesByTheEventOfTheState(t *testing.T) {
 	require.Equal(t, "Cancelled after 0 ms.", b.step(op).Error.Message)
 }
 
-func TestAccept_MakesTheNewVersionStand(t *testing.T) {
+func TestAccept_ChangesNothingYetAndTheEndMakesTheNewVersionStand(t *testing.T) {
 	t.Parallel()
 	for kind, description := range map[skipper.Kind]string{
 		skipper.KindUpgrade: "Upgrade complete", skipper.KindRollback: "Rollback complete",
@@ -155,7 +155,12 @@ func TestAccept_MakesTheNewVersionStand(t *testing.T) {
 		res := b.step(op)
 		require.Equal(t, machine.UpgradeAccept, res.Event)
 		require.Empty(t, res.Outcome)
-		require.Len(t, res.Release, 1)
+		require.Empty(t, res.Release)
+
+		op.State = skipper.StateUpgradeDelete
+		b.store.apply(b.step(op))
+		res = b.step(op)
+		require.Equal(t, skipper.OutcomeSucceeded, res.Outcome)
 		require.Equal(t, 2, res.Release[0].Version)
 		require.Equal(t, skipper.StatusDeployed, res.Release[0].Status)
 		require.Equal(t, description, res.Release[0].Description)

@@ -70,26 +70,28 @@ func (r *Rollout) cancelTarget(ctx context.Context, op skipper.Operation) (Resul
 	return res, nil
 }
 
-// accept makes the new version the one that stands; from here on the replaced applications of the source have to go.
-func (r *Rollout) accept(ctx context.Context, op skipper.Operation) (Result, error) {
-	rel, err := r.store.Release(ctx, op.ReleaseName, op.TargetVersion)
-	if err != nil {
-		return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
-	}
-	description := "Upgrade complete"
-	if op.Kind == skipper.KindRollback {
-		description = "Rollback complete"
-	}
-	change := skipper.ReleaseChange{
-		Name: rel.Name, Version: rel.Version, Status: skipper.StatusDeployed, Description: description,
-	}
-	if change.PlatformStatus, err = r.status(ctx, rel); err != nil {
-		return Result{}, err
-	}
+// accept is the point of no return: from here on the replaced applications of the source have to go. The new version is
+// DEPLOYED when they are gone, together with the end of the operation: who waits for it may give the next command.
+func accept(op skipper.Operation) Result {
 	return Result{
 		Event: machine.UpgradeAccept, Message: fmt.Sprintf("version %d stands from now on", op.TargetVersion),
-		Release: []skipper.ReleaseChange{change},
-	}, nil
+	}
+}
+
+// stands is the change that makes the new version of an upgrade the one that stands.
+func (r *Rollout) stands(ctx context.Context, op skipper.Operation) (skipper.ReleaseChange, error) {
+	rel, err := r.store.Release(ctx, op.ReleaseName, op.TargetVersion)
+	if err != nil {
+		return skipper.ReleaseChange{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
+	}
+	change := skipper.ReleaseChange{
+		Name: rel.Name, Version: rel.Version, Status: skipper.StatusDeployed, Description: "Upgrade complete",
+	}
+	if op.Kind == skipper.KindRollback {
+		change.Description = "Rollback complete"
+	}
+	change.PlatformStatus, err = r.status(ctx, rel)
+	return change, err
 }
 
 // replaced lists the applications of the source that an upgrade replaces or drops. An upgrade of a deleted release
@@ -129,9 +131,13 @@ func (r *Rollout) removeSource(ctx context.Context, op skipper.Operation) (Resul
 		change.Status = skipper.StatusFailed
 		change.Description = notRemoved
 	}
+	target, err := r.stands(ctx, op)
+	if err != nil {
+		return Result{}, err
+	}
 	// The new version stands whatever is left of the old one: that is an open compensation.
 	res.Outcome, res.Error = skipper.OutcomeSucceeded, nil
-	res.Release = []skipper.ReleaseChange{change}
+	res.Release = []skipper.ReleaseChange{target, change}
 	return res, nil
 }
 

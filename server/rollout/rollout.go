@@ -101,7 +101,7 @@ func (r *Rollout) Step(ctx context.Context, op skipper.Operation) (Result, error
 	case skipper.StateUpgradeCheck:
 		return r.check(ctx, op)
 	case skipper.StateUpgradeSucceed:
-		return r.accept(ctx, op)
+		return accept(op), nil
 	case skipper.StateUpgradeFailed:
 		return Result{Event: machine.Done, Message: "the new applications are removed next"}, nil
 	case skipper.StateUpgradeDelete:

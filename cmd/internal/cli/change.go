@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 const (
 	defaultPatience = 5 * time.Minute
+	maxTimeout      = 30 * 24 * time.Hour // as the server has it
 	seeStatus       = "'skiff release status %[1]s' shows how it is\n"
 )
 
@@ -37,20 +39,33 @@ func (o *changeOptions) packageFlags(cmd *cobra.Command) {
 
 func (o *changeOptions) healthFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until the operation has ended")
-	cmd.Flags().DurationVar(&o.timeout, "timeout", 0,
-		"how long the new applications may take to become healthy, as 60s (default: the server's)")
+	o.timeoutFlag(cmd, 0, "how long the new applications may take to become healthy, as 60s (default: the server's)")
 }
 
-// read takes the arguments in and refuses what cannot be meant.
+// timeoutFlag adds a time, which is checked where it is given: without it, 0 may stand for the server's own.
+func (o *changeOptions) timeoutFlag(cmd *cobra.Command, otherwise time.Duration, usage string) {
+	const flag = "timeout"
+	cmd.Flags().DurationVar(&o.timeout, flag, otherwise, usage)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case !cmd.Flags().Changed(flag):
+			return nil
+		case o.timeout <= 0:
+			return usagef("--timeout is %s: use a time above 0, as 60s", o.timeout)
+		case o.timeout > maxTimeout:
+			return usagef("--timeout is %s: use at most 720h, which is 30 days", o.timeout)
+		}
+		return nil
+	}
+}
+
+// read takes the arguments in.
 func (o *changeOptions) read(args []string) error {
 	name, err := named(args, o.releaseName, "release-name")
 	if err != nil {
 		return err
 	}
 	o.releaseName = name
-	if o.timeout < 0 {
-		return usagef("--timeout is %s: use a time above 0, as 60s", o.timeout)
-	}
 	return nil
 }
 
@@ -110,7 +125,7 @@ func newReleaseInstall(c *cli) *cobra.Command {
 	o.packageFlags(cmd)
 	cmd.Flags().StringVar(&o.platformName, "platform-name", "default", "platform account to install on")
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until all applications run and are healthy")
-	cmd.Flags().DurationVar(&o.timeout, "timeout", defaultPatience, "how long --wait waits, as 60s")
+	o.timeoutFlag(cmd, defaultPatience, "how long --wait waits, as 60s")
 	return cmd
 }
 
@@ -137,8 +152,9 @@ func (c *cli) install(ctx context.Context, s *client.Client, o changeOptions) er
 	}
 	err = c.wait(ctx, watch{
 		what: "install of " + release.Name, name: release.Name,
-		limit: func() time.Duration { return o.timeout },
-		look:  func(ctx context.Context) (string, error) { return unhealthy(ctx, s, release) },
+		stands: fmt.Sprintf("release %s is installed as version %d", release.Name, release.Version),
+		limit:  func() time.Duration { return o.timeout },
+		look:   func(ctx context.Context) (string, error) { return unhealthy(ctx, s, release) },
 	})
 	if err != nil {
 		return err
@@ -240,8 +256,11 @@ func (c *cli) replaced(
 func newReleaseCancel(c *cli) *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
-		Use:     "cancel [RELEASE]",
-		Short:   "Cancel the upgrade or rollback that waits for healthy applications",
+		Use:   "cancel [RELEASE]",
+		Short: "Cancel the install, upgrade or rollback that runs on a release",
+		Long: "Cancel the install, upgrade or rollback that runs on a release: while applications are handed to the\n" +
+			"platform, and while an upgrade waits for healthy ones. What is new is removed; the version before an upgrade\n" +
+			"keeps running. Deletes, and upgrades that remove the replaced applications already, go on to their end.",
 		Example: "  skiff release cancel hello",
 		Args:    atMost(1),
 		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
@@ -254,8 +273,7 @@ func newReleaseCancel(c *cli) *cobra.Command {
 			case err != nil:
 				return err
 			case !accepted:
-				return skipper.Errorf(skipper.CodeConflict, "nothing runs on release %s that can be cancelled; "+
-					"'skiff release status %s' shows how it is", name, name)
+				return notCancelled(ctx, s, name)
 			}
 			return c.show(skipper.CancelResponse{Accepted: true}, func() error {
 				return c.say("Cancel request for release %s sent\n", name)
@@ -264,6 +282,15 @@ func newReleaseCancel(c *cli) *cobra.Command {
 	}
 	releaseName(cmd, &name)
 	return cmd
+}
+
+// notCancelled says why: the server does not tell a release with nothing to cancel from one that is not there.
+func notCancelled(ctx context.Context, s *client.Client, name string) error {
+	if _, err := s.Status(ctx, name, 0); skipper.CodeOf(err) == skipper.CodeReleaseNotFound {
+		return err
+	}
+	return skipper.Errorf(skipper.CodeConflict, "nothing runs on release %s that can be cancelled; "+
+		"'skiff release status %s' shows how it is", name, name)
 }
 
 func newReleaseDelete(c *cli) *cobra.Command {

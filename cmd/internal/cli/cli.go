@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -132,22 +131,6 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	return usagef("there is no command %q", noun+args[0])
 }
 
-// flagError leaves out what the parser of the value says: it speaks to programmers.
-func flagError(_ *cobra.Command, err error) error {
-	sentence, _, _ := strings.Cut(err.Error(), " flag: ")
-	return usagef("%s", sentence)
-}
-
-// atMost refuses more than n arguments.
-func atMost(n int) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) > n {
-			return usagef("%q is one argument too many", args[n])
-		}
-		return nil
-	}
-}
-
 // asking makes the function of a command that speaks to the server.
 func (c *cli) asking(
 	f func(ctx context.Context, s *client.Client, args []string) error,
@@ -170,27 +153,6 @@ func (c *cli) address() string {
 		return url
 	}
 	return defaultURL
-}
-
-// named gives a value that has to be given, by position or by a flag.
-func named(args []string, value, flag string) (string, error) {
-	name, err := optional(args, value, flag)
-	if err == nil && name == "" {
-		return "", usagef("--%s is missing; it may also be given without its name", flag)
-	}
-	return name, err
-}
-
-// optional gives a value that may be given by position or by a flag.
-func optional(args []string, value, flag string) (string, error) {
-	switch {
-	case len(args) == 0:
-		return value, nil
-	case value != "" && value != args[0]:
-		return "", usagef("--%s is %q, and %q was given too: give one of them", flag, value, args[0])
-	default:
-		return args[0], nil
-	}
 }
 
 func (c *cli) say(format string, args ...any) error {

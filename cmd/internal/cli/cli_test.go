@@ -18,6 +18,17 @@ func TestRun(t *testing.T) {
 	t.Parallel()
 	deployed := info("DEPLOYED", "Install complete", appStatus("hello.hello-v1", "deployed"))
 	pair := info("DEPLOYED", "Install complete", appStatus("duo.left-v1", "deployed", "duo.right-v1", "failed"))
+	crashed := info("DEPLOYED", "Install complete", strings.Replace(appStatus("duo.left-v1", "deployed",
+		"duo.right-v1", "failed"), `{\"guid\":\"duo.right-v1-0\"`,
+		`{\"exit.code\":\"7\",\"reason\":\"exit status 7\",\"guid\":\"duo.right-v1-0\"`, 1))
+	events := `{"_embedded": {"events": [
+		{"from": "UPGRADE_DEPLOY_TARGET_APPS", "event": "DONE", "message": "handed over"},
+		{"from": "UPGRADE_CHECK_TARGET_APPS", "event": "PENDING", "message": "hello.hello-v2 is deploying"},
+		{"from": "UPGRADE_CHECK_TARGET_APPS", "event": "TIMEOUT", "message": "hello.hello-v2 is failed (exit status 7)"},
+		{"from": "UPGRADE_DEPLOY_TARGET_APPS_FAILED", "event": "DONE", "message": "gone"}]}}`
+	healthy := `{"_embedded": {"events": [
+		{"from": "UPGRADE_CHECK_TARGET_APPS", "event": "PENDING", "message": "hello.hello-v2 is deploying"},
+		{"from": "UPGRADE_CHECK_TARGET_APPS", "event": "HEALTHY", "message": "all applications are deployed"}]}}`
 	failed := info("FAILED", "Did not detect apps in replacing release as healthy after 6000 ms.",
 		`"[{\"deploymentId\":\"hello.hello-v2\",\"instances\":{},\"state\":\"unknown\"}]"`)
 	unknown := info("UNKNOWN", "Upgrade install underway", "null")
@@ -47,6 +58,15 @@ func TestRun(t *testing.T) {
 		"unknown verb":         {args: "release instal hello"},
 		"nothing alike":        {args: "frobnicate"},
 		"unknown flag":         {args: "release install --relese-name x"},
+		"unknown flag, long":   {args: "release install -wait"},
+		"unknown flag, alien":  {args: "release install --frobnicate=x"},
+		"unknown letter":       {args: "release install -x"},
+		"flag without value":   {args: "release install --file"},
+		"slash in a name":      {args: "release status a/b"},
+		"slash, by a flag":     {args: "release upgrade --release-name a/b --package-name hello"},
+		"slash in a part":      {args: "release list a/b"},
+		"slash in a package":   {args: "package delete a/b"},
+		"dots as a name":       {args: "release delete .."},
 		"bad output":           {args: "release list -o yaml"},
 		"too many":             {args: "release status hello 2"},
 		"named twice":          {args: "release status hello --release-name other"},
@@ -54,6 +74,9 @@ func TestRun(t *testing.T) {
 		"no package name":      {args: "release install hello"},
 		"bad timeout":          {args: "release upgrade hello --package-name hello --timeout soon"},
 		"below 0":              {args: "release upgrade hello --package-name hello --timeout -1s"},
+		"timeout 0":            {args: "release rollback hello --timeout 0"},
+		"timeout 0, install":   {args: "release install hello --package-name hello --wait --timeout 0"},
+		"timeout too long":     {args: "release upgrade hello --package-name hello --timeout 721h"},
 		"apps, no force":       {args: "release upgrade hello --package-name hello --app-names a,b"},
 		"no such file":         {args: "release install hello --package-name hello --file testdata/nope.yml"},
 		"no such package file": {args: "package upload testdata/nope.zip"},
@@ -104,7 +127,13 @@ func TestRun(t *testing.T) {
 			args:    "release status hello --release-version 2",
 			answers: answers{"GET /api/release/status/hello/2": {failed}},
 		},
-		"status of deleted": {args: "release status hello", answers: answers{"GET /api/release/status/hello": {deleted}}},
+		"status of deleted":   {args: "release status hello", answers: answers{"GET /api/release/status/hello": {deleted}}},
+		"status with reasons": {args: "release status duo", answers: answers{"GET /api/release/status/duo": {crashed}}},
+		"status of another kind": {
+			args:    "release status duo",
+			answers: answers{"GET /api/release/status/duo": {`{"_links": {}}`}},
+		},
+		"not skiff": {args: "release status duo", answers: answers{"GET /api": {"!404"}}},
 		"status json": {
 			args:    "release status hello -o json",
 			answers: answers{"GET /api/release/status/hello": {deployed}},
@@ -166,6 +195,11 @@ func TestRun(t *testing.T) {
 			"GET /api/release/status/duo/1": {info("DEPLOYED", "x", appStatus("duo.left-v1", "deploying")), pair},
 			"GET /api/release/logs/duo":     {`{"logs": {"duo.right-v1": "stdout:\nstarting\nno memory\n\n"}}`},
 		}},
+		"install and wait, exits": {args: "release install duo --package-name duo --wait", answers: answers{
+			"POST /api/package/install":     {"!201" + release("duo", 1, "1.0.0", deployed)},
+			"GET /api/release/status/duo/1": {crashed},
+			"GET /api/release/logs/duo":     {`{"logs": {"duo.right-v1": "stdout:\nno memory\n"}}`},
+		}},
 		"install and wait, too long": {
 			args: "release install hello --package-name hello --wait --timeout 3s",
 			answers: answers{
@@ -210,9 +244,21 @@ func TestRun(t *testing.T) {
 			"GET /api/operations/op-7":        {running("UPGRADE_WAIT_TARGET_APPS"), operation("rolled_back", "INITIAL", "")},
 			"GET /api/release/status/hello/2": {failed},
 		}},
+		"upgrade and wait, rolled back, why": {args: "release upgrade hello --package-name hello --wait", answers: answers{
+			"POST /api/release/upgrade":       {"!201" + release("hello", 2, "1.2.0", unknown)},
+			"GET /api/operations/op-7":        {operation("rolled_back", "INITIAL", "")},
+			"GET /api/operations/op-7/events": {events},
+			"GET /api/release/status/hello/2": {failed},
+		}},
+		"upgrade and wait, fails once healthy": {args: "release upgrade hello --package-name hello --wait", answers: answers{
+			"POST /api/release/upgrade":       {"!201" + release("hello", 2, "1.2.0", unknown)},
+			"GET /api/operations/op-7":        {operation("failed", "INITIAL", "the replaced applications stay")},
+			"GET /api/operations/op-7/events": {healthy},
+		}},
 		"upgrade and wait, cancelled": {args: "release upgrade hello --package-name hello --wait", answers: answers{
 			"POST /api/release/upgrade":       {"!201" + release("hello", 2, "1.2.0", unknown)},
 			"GET /api/operations/op-7":        {running("UPGRADE_CANCEL"), operation("cancelled", "INITIAL", "")},
+			"GET /api/operations/op-7/events": {events},
 			"GET /api/release/status/hello/2": {info("FAILED", "Cancelled after 1200 ms.", "null")},
 		}},
 		"upgrade and wait, fails": {args: "release upgrade hello --package-name hello --wait", answers: answers{
@@ -245,9 +291,20 @@ func TestRun(t *testing.T) {
 			args:    "release cancel hello",
 			answers: answers{"POST /api/release/cancel": {`{"accepted":true}`}},
 		},
+		"cancel help": {args: "release cancel --help"},
 		"cancel, not accepted": {
-			args:    "release cancel hello",
-			answers: answers{"POST /api/release/cancel": {`{"accepted":false}`}},
+			args: "release cancel hello",
+			answers: answers{
+				"POST /api/release/cancel":      {`{"accepted":false}`},
+				"GET /api/release/status/hello": {deployed},
+			},
+		},
+		"cancel, not there": {
+			args: "release cancel nope",
+			answers: answers{
+				"POST /api/release/cancel":     {`{"accepted":false}`},
+				"GET /api/release/status/nope": {notFound},
+			},
 		},
 		"delete": {args: "release delete hello", answers: answers{
 			"DELETE /api/release/hello": {release("hello", 2, "1.1.0", deleted)},

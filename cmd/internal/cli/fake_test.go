@@ -171,7 +171,8 @@ func operation(outcome, state, message string) string {
 		failed = fmt.Sprintf(`{"code": "timeout", "message": %q}`, message)
 	}
 	return fmt.Sprintf(`{"id": "op-7", "kind": "upgrade", "releaseName": "hello", "sourceVersion": 1, "targetVersion": 2,
-		"state": %q, "outcome": %q, "plan": {"account": "default", "timeout": 60000}, "error": %s}`, state, outcome, failed)
+		"state": %q, "outcome": %q, "plan": {"account": "default", "timeout": 60000}, "error": %s,
+		"_links": {"events": {"href": "{{base}}/api/operations/op-7/events"}}}`, state, outcome, failed)
 }
 
 func refused(status int, class, message, more string) string {

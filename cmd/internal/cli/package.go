@@ -32,7 +32,7 @@ func newPackageUpload(c *cli) *cobra.Command {
 		Example: "  skiff package upload ./hello-1.0.0\n  skiff package upload hello-1.0.0.zip",
 		Args:    atMost(1),
 		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			path, err := named(args, path, "path")
+			path, err := required(args, path, "path")
 			if err != nil {
 				return err
 			}

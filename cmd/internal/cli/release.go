@@ -39,6 +39,9 @@ func newReleaseList(c *cli) *cobra.Command {
 		Args:    atMost(1),
 		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
 			part, err := optional(args, name, "release-name")
+			if err == nil {
+				err = addressable(part, "release-name")
+			}
 			if err != nil {
 				return err
 			}
@@ -101,17 +104,19 @@ func (c *cli) showStatus(name string, info skipper.Info) error {
 	rows := []table.Row{}
 	for _, app := range apps {
 		if len(app.Instances) == 0 {
-			rows = append(rows, table.Row{app.DeploymentID, "-", app.State, "", ""})
+			rows = append(rows, table.Row{app.DeploymentID, "-", app.State, "", "", ""})
 		}
 		for _, id := range slices.Sorted(maps.Keys(app.Instances)) {
 			i := app.Instances[id]
-			rows = append(rows, table.Row{app.DeploymentID, id, i.State, where(i.Attributes), i.Attributes["pid"]})
+			rows = append(rows, table.Row{
+				app.DeploymentID, id, i.State, where(i.Attributes), i.Attributes["pid"], why(i.Attributes),
+			})
 		}
 	}
 	if err := c.say("\n"); err != nil {
 		return err
 	}
-	return c.table(table.Row{"Application", "Instance", "State", "URL", "PID"}, rows)
+	return c.table(table.Row{"Application", "Instance", "State", "URL", "PID", "Reason"}, rows)
 }
 
 // where says how an instance is reached.
@@ -123,6 +128,19 @@ func where(attributes map[string]string) string {
 		return ":" + port
 	}
 	return ""
+}
+
+// why says why an instance is not well; empty where the platform does not tell.
+func why(attributes map[string]string) string {
+	reason, code := attributes["reason"], attributes["exit.code"]
+	switch {
+	case code == "" || strings.Contains(reason, code):
+		return reason
+	case reason == "":
+		return "exit code " + code
+	default:
+		return reason + ", exit code " + code
+	}
 }
 
 func newReleaseHistory(c *cli) *cobra.Command {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,10 +19,11 @@ const (
 
 // watch is something that is waited for.
 type watch struct {
-	what  string                                // as "install of hello"
-	name  string                                // of the release
-	limit func() time.Duration                  // how long; asked anew after each look
-	look  func(context.Context) (string, error) // says what is still to come; empty at the end
+	what   string                                // as "install of hello"
+	name   string                                // of the release
+	stands string                                // what is true when nobody waits any more
+	limit  func() time.Duration                  // how long; asked anew after each look
+	look   func(context.Context) (string, error) // says what is still to come; empty at the end
 }
 
 // wait looks again and again until all is done, and tells each change of what is still to come. A server that is
@@ -38,13 +40,13 @@ func (c *cli) wait(ctx context.Context, w watch) error {
 		elapsed := c.Clock().Sub(start)
 		switch {
 		case ctx.Err() != nil:
-			return skipper.Errorf(skipper.CodeCancelled, "stopped waiting; the %s goes on at the server: "+
-				"'skiff release status %s' shows how it is", w.what, w.name)
+			return skipper.Errorf(skipper.CodeCancelled, "stopped waiting; %s: "+
+				"'skiff release status %s' shows how it is", w.stands, w.name)
 		case err != nil || pending == "":
 			return err
 		case elapsed >= w.limit():
-			return skipper.Errorf(skipper.CodeTimeout, "the %s is not done after %s, because %s; it goes on at the server: "+
-				"'skiff release status %s' shows how it is", w.what, w.limit(), pending, w.name)
+			return skipper.Errorf(skipper.CodeTimeout, "%s, but %s were not enough: %s; "+
+				"'skiff release status %s' shows more", w.stands, w.limit(), pending, w.name)
 		}
 		p.show(w.what+": "+pending, elapsed)
 		select {
@@ -81,17 +83,30 @@ func unhealthy(ctx context.Context, s *client.Client, release skipper.Release) (
 	return strings.Join(pending, ", "), nil
 }
 
-// appFailed names the application that failed, and the end of its log as the reason.
+// appFailed names the application that failed, and as the reason what the platform and the end of its log say.
 func appFailed(ctx context.Context, s *client.Client, release skipper.Release, app skipper.AppStatus) error {
-	reason := "its log is empty"
-	if logs, err := s.Logs(ctx, release.Name); err == nil {
-		lines := strings.Split(strings.TrimSpace(logs.Logs[app.DeploymentID]), "\n")
-		if last := lines[len(lines)-1]; last != "" {
-			reason = "its log ends with: " + last
+	reason := ""
+	for _, id := range slices.Sorted(maps.Keys(app.Instances)) {
+		if said := why(app.Instances[id].Attributes); said != "" {
+			reason = "instance " + id + ": " + said + "; "
+			break
 		}
 	}
-	return failuref("application %s of %s failed; %s; 'skiff release logs %s' shows all of it",
-		app.DeploymentID, release.Name, reason, release.Name)
+	return failuref("application %s of %s failed; %s%s; 'skiff release logs %s' shows all of it",
+		app.DeploymentID, release.Name, reason, logEnd(ctx, s, release.Name, app.DeploymentID), release.Name)
+}
+
+func logEnd(ctx context.Context, s *client.Client, name, deploymentID string) string {
+	logs, err := s.Logs(ctx, name)
+	if err != nil {
+		return "its log cannot be read"
+	}
+	lines := strings.Split(strings.TrimSpace(logs.Logs[deploymentID]), "\n")
+	last := lines[len(lines)-1]
+	if last == "" {
+		return "its log is empty"
+	}
+	return "its log ends with: " + last
 }
 
 // follow waits until an operation has ended; an end other than success is an error.
@@ -103,10 +118,8 @@ func (c *cli) follow(
 			"the server names no operation to wait for; 'skiff release status %s' shows how it is", release.Name)
 	}
 	var o skipper.Operation
-	w := watch{what: what, name: release.Name}
-	w.limit = func() time.Duration {
-		return removalPatience + max(defaultPatience, time.Duration(o.Plan.Timeout)*time.Millisecond)
-	}
+	w := watch{what: what, name: release.Name, stands: "the " + what + " goes on at the server"}
+	w.limit = func() time.Duration { return patienceFor(o.Plan) }
 	w.look = func(ctx context.Context) (string, error) {
 		now, err := s.Operation(ctx, operation)
 		if err != nil {
@@ -121,7 +134,17 @@ func (c *cli) follow(
 	if err != nil || o.Outcome == skipper.OutcomeSucceeded {
 		return err
 	}
-	return ended(what, o, reason(ctx, s, release, o))
+	cause := reason(ctx, s, release, o)
+	if seen := lastSeen(ctx, s, operation); seen != "" && o.Outcome != skipper.OutcomeCancelled {
+		cause = strings.TrimSuffix(cause, ".") + "; last seen: " + seen
+	}
+	return ended(what, o, cause)
+}
+
+// patienceFor gives an operation more time than it may take.
+func patienceFor(plan skipper.Plan) time.Duration {
+	milliseconds := max(defaultPatience.Milliseconds(), min(plan.Timeout, maxTimeout.Milliseconds()))
+	return removalPatience + time.Duration(milliseconds)*time.Millisecond
 }
 
 // doing says what an operation does in a state. Waiting and checking alternate, so they read the same.
@@ -155,6 +178,25 @@ func reason(ctx context.Context, s *client.Client, release skipper.Release, o sk
 		return info.Description
 	}
 	return "no reason is known"
+}
+
+// lastSeen says which applications were not healthy at the last check of an operation; empty when all were, and when
+// none was checked.
+func lastSeen(ctx context.Context, s *client.Client, operation string) string {
+	events, err := s.Events(ctx, operation)
+	if err != nil {
+		return ""
+	}
+	for _, e := range slices.Backward(events) {
+		switch {
+		case e.From != skipper.StateUpgradeCheck:
+		case e.Event == "HEALTHY":
+			return ""
+		default:
+			return e.Message
+		}
+	}
+	return ""
 }
 
 func ended(what string, o skipper.Operation, reason string) error {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func TestWait_EndsAtOnceWhenCancelled(t *testing.T) {
 	require.Equal(t, 1, b.run(ctx, "release", "install", "hello", "--package-name", "hello", "--wait"))
 	require.Empty(t, b.out.String())
 	require.Equal(t, "  0s  install of hello: hello.hello-v1 is deploying\n"+
-		"error: stopped waiting; the install of hello goes on at the server: 'skiff release status hello' shows how it is\n",
+		"error: stopped waiting; release hello is installed as version 1: 'skiff release status hello' shows how it is\n",
 		b.err.String())
 }
 
@@ -51,5 +52,31 @@ func TestDoing_KnowsEachState(t *testing.T) {
 		skipper.StateUpgradeFailed:  "the new applications are removed",
 	} {
 		require.Equal(t, want, doing(state), state)
+	}
+}
+
+// The server of a foreign operation may allow more than a duration can tell.
+func TestFollow_BoundsTheTimeoutOfAnOperation(t *testing.T) {
+	t.Parallel()
+	for milliseconds, want := range map[int64]time.Duration{
+		0:                           7 * time.Minute,
+		6000:                        7 * time.Minute,
+		3_600_000:                   62 * time.Minute,
+		maxTimeout.Milliseconds():   720*time.Hour + 2*time.Minute,
+		math.MaxInt64:               720*time.Hour + 2*time.Minute,
+		math.MaxInt64/1_000_000 + 1: 720*time.Hour + 2*time.Minute,
+		math.MinInt64:               7 * time.Minute,
+	} {
+		require.Equal(t, want, patienceFor(skipper.Plan{Timeout: milliseconds}), milliseconds)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	t.Parallel()
+	for pair, want := range map[[2]string]int{
+		{"", ""}: 0, {"", "abc"}: 3, {"abc", ""}: 3, {"wait", "wait"}: 0, {"relese-name", "release-name"}: 1,
+		{"kitten", "sitting"}: 3, {"wiat", "wait"}: 2, {"flaw", "lawn"}: 2,
+	} {
+		require.Equal(t, want, distance(pair[0], pair[1]), pair)
 	}
 }

@@ -106,6 +106,9 @@ func (f *Fake) Deploy(ctx context.Context, r deployer.Request, _ *deployer.Handl
 		if err := f.pass(ctx, script["block"]); err != nil {
 			return err
 		}
+		if err := ctx.Err(); err != nil {
+			return deployer.Errorf(deployer.ErrUnavailable, "deploy %s: %w", id, err)
+		}
 		if err := f.create(r, h); err != nil {
 			return err
 		}

@@ -53,6 +53,7 @@ func Run(t *testing.T, setup func(t *testing.T) Harness) {
 		"saved before the effect":                 savesFirst,
 		"a failed save stops it":                  failedSave,
 		"an ended context changes nothing":        endedContext,
+		"a context that ends before the effect":   contextEndsInSave,
 		"many at once":                            manyAtOnce,
 		"a slow one is deploying":                 slow,
 		"a failed one":                            failing,
@@ -300,6 +301,26 @@ func endedContext(s *suite) {
 	require.Error(s, err, "a platform that cannot be asked is no answer")
 	require.True(s, deployer.Retry(err))
 	s.await(h, skipper.StateDeployed)
+}
+
+// contextEndsInSave is a server that stops, or loses its lease, in the middle.
+func contextEndsInSave(s *suite) {
+	ctx, end := context.WithCancel(s.Context())
+	r := s.Request("log")
+
+	h, err := s.Deployer.Deploy(ctx, r, nil, func(h deployer.Handle) error {
+		end()
+		return s.keep(h)
+	})
+
+	require.Error(s, err)
+	require.True(s, deployer.Retry(err))
+	s.left(0)
+	require.NotEmpty(s, h.Data, "the handle is valid also with an error")
+	again, err := s.Again().Deploy(s.Context(), r, &h, s.keep)
+	require.NoError(s, err)
+	s.await(again, skipper.StateDeployed)
+	s.left(1)
 }
 
 func manyAtOnce(s *suite) {

@@ -11,19 +11,19 @@ import (
 
 // child is a process this server has started and therefore gets the exit code of.
 type child struct {
-	done chan struct{} // closed when it has ended; then the rest is set
-	code int           // -1 when a signal ended it
-	text string
+	instance instance
+	done     chan struct{} // closed when it has ended; then the rest is set
+	code     int           // -1 when a signal ended it
+	text     string
 }
 
-// start starts one instance and notes it there; what keeps it from starting is noted as well, and in its log.
+// start starts one instance and keeps it there; what keeps it from starting is kept as well, and in its log.
 func (d *Deployer) start(p plan, rec *record, i *instance) {
-	err := os.MkdirAll(rec.Dir, 0o750)
+	err := os.MkdirAll(rec.dir(), 0o750)
 	if err == nil {
 		err = d.launch(p, rec, i)
 	}
 	if err == nil {
-		d.Logger.Info("instance started", "deployment", p.id, "index", i.Index, "pid", i.PID, "port", i.Port)
 		return
 	}
 	i.Failed = err.Error()
@@ -44,7 +44,7 @@ func (d *Deployer) launch(p plan, rec *record, i *instance) error {
 	}
 	args := p.arguments(i.Index)
 	// Not CommandContext: the end of a request must not be the end of the application.
-	cmd := &exec.Cmd{Path: args[0], Args: args, Env: environment, Dir: rec.Dir, SysProcAttr: apart()}
+	cmd := &exec.Cmd{Path: args[0], Args: args, Env: environment, Dir: rec.dir(), SysProcAttr: apart()}
 	closeLogs, err := connect(cmd, rec, *i)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (d *Deployer) launch(p plan, rec *record, i *instance) error {
 		i.Start = started.start
 	}
 	i.PID, i.Boot = cmd.Process.Pid, d.boot
-	c := &child{done: make(chan struct{})}
+	c := &child{instance: *i, done: make(chan struct{})}
 	d.mu.Lock()
 	d.children[i.Nonce] = c
 	d.mu.Unlock()
@@ -125,7 +125,7 @@ func (r *record) stdout(i instance) string { return r.log("stdout", i) }
 func (r *record) stderr(i instance) string { return r.log("stderr", i) }
 
 func (r *record) log(stream string, i instance) string {
-	return filepath.Join(r.Dir, fmt.Sprintf("%s_%d.log", stream, i.Index))
+	return filepath.Join(r.dir(), fmt.Sprintf("%s_%d.log", stream, i.Index))
 }
 
 func logFile(name string) bool {

@@ -73,19 +73,26 @@ func exists(id string) error {
 
 // keepPorts leases the ports that running instances have already.
 func (d *Deployer) keepPorts(ctx context.Context, id string, rec *record) error {
+	var ports []int
 	for _, i := range rec.Instances {
-		if i.Port < 1 {
-			continue
+		if i.Port > 0 {
+			ports = append(ports, i.Port)
 		}
-		if _, err := d.Ports.ReservePort(ctx, d.host, i.Port, d.portOwner(id)); err != nil {
-			return deployer.Errorf(deployer.ErrUnavailable, "lease port %d: %w", i.Port, err)
-		}
+	}
+	if _, err := d.Ports.ReservePorts(ctx, d.host, ports, d.portOwner(id)); err != nil {
+		return deployer.Errorf(deployer.ErrUnavailable, "lease the ports of %s: %w", id, err)
 	}
 	return nil
 }
 
-// adopt finds the processes of instances that were started by a server which had no time to note them.
+// adopt finds the processes of instances that were started by a server which had no time to note them, or by this one,
+// which could not.
 func (d *Deployer) adopt(id string, rec *record, table func() ([]process, error)) error {
+	for _, i := range rec.idle() {
+		if c := d.child(i.Nonce); c != nil {
+			*i = c.instance
+		}
+	}
 	idle := rec.idle()
 	if len(idle) == 0 {
 		return nil
@@ -131,12 +138,30 @@ func (d *Deployer) complete(ctx context.Context, r deployer.Request, h deployer.
 		if err := d.note(h); err != nil {
 			return h, err
 		}
-		for _, i := range rec.idle() {
-			d.start(p, rec, i)
+		if err := d.startAll(ctx, p, rec); err != nil {
+			return rec.handle(h), err
 		}
 	}
 	h = rec.handle(h)
 	return h, d.note(h)
+}
+
+// startAll starts the instances that were not started, and notes each at once. It ends with ctx: a server that stops,
+// or has lost its lease, starts no more.
+func (d *Deployer) startAll(ctx context.Context, p plan, rec *record) error {
+	for _, i := range rec.idle() {
+		if err := ctx.Err(); err != nil {
+			return deployer.Errorf(deployer.ErrUnavailable, "start instance %d of %s: %w", i.Index, p.id, err)
+		}
+		d.start(p, rec, i)
+		if err := d.noteStart(p.id, *i); err != nil {
+			return err
+		}
+		if i.Failed == "" {
+			d.Logger.InfoContext(ctx, "instance started", "deployment", p.id, "index", i.Index, "pid", i.PID, "port", i.Port)
+		}
+	}
+	return nil
 }
 
 // Scale starts further instances, or stops those of the highest indexes.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ const (
 	atReturn = "return" // the handle was returned
 	atHalf   = "half"   // half of many applications that end at once were started
 	atAnyOne = "any"    // anywhere while many applications that end at once are started
+
+	stoodStill = "still" // a file that is there when half were started
 )
 
 // serve writes handles as a store would keep them, for the test to read.
@@ -38,7 +41,10 @@ func serve(mode string) int {
 	case atStart:
 		c.Logger = atInstance(1, still)
 	case atHalf:
-		c.Logger = atInstance(tracers/2, still)
+		c.Logger = atInstance(tracers/2, func() {
+			_ = os.WriteFile(filepath.Join(os.Getenv(dirVariable), stoodStill), nil, 0o600)
+			still()
+		})
 	}
 	d, err := local.New(c)
 	if err != nil {

@@ -4,12 +4,14 @@
 // start time, so a later server finds it again, whatever the one before had time to note. Linux only: elsewhere New
 // answers ErrUnsupported. The package knows nothing of the store; port leases come through Ports.
 //
+// In a container the server needs an init above it (docker run --init): as process 1 it would inherit the processes
+// that applications leave behind, and nobody would reap them. Processes end with their container.
+//
 //	d, err := local.New(local.Config{Account: "default", Installation: id, DataDir: dir, Ports: store, …})
 package local
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,8 +28,8 @@ import (
 
 // Ports leases ports, so that two deployments never choose the same one.
 type Ports interface {
-	// ReservePort says whether the port of the host is the owner's now; true also when it was before.
-	ReservePort(ctx context.Context, host string, port int, owner string) (bool, error)
+	// ReservePorts gives those of the ports of the host that are the owner's now; also those that were before.
+	ReservePorts(ctx context.Context, host string, ports []int, owner string) ([]int, error)
 	// ReleasePorts gives back all ports of an owner.
 	ReleasePorts(ctx context.Context, host, owner string) error
 }
@@ -77,9 +79,15 @@ func New(c Config) (*Deployer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil { // a later server may be started in another folder
+		return nil, fmt.Errorf("find the data folder: %w", err)
+	}
 	host, err := hostID(c.DataDir)
 	if err != nil {
 		return nil, err
+	}
+	if os.Getpid() == 1 {
+		c.Logger.Warn("the server is process 1: what applications leave behind is not reaped; run the container with --init")
 	}
 	return &Deployer{
 		Config: c, host: host, boot: boot,
@@ -88,21 +96,6 @@ func New(c Config) (*Deployer, error) {
 		},
 		children: map[string]*child{}, started: map[string]bool{}, deadline: map[string]time.Time{},
 	}, nil
-}
-
-// hostID is drawn once per data folder: names of hosts change, and two servers on one store must not take each other's
-// processes for dead ones of their own.
-func hostID(dataDir string) (string, error) {
-	file := filepath.Join(dataDir, "local", "host")
-	known, err := os.ReadFile(file)
-	if err == nil && len(known) > 0 {
-		return strings.TrimSpace(string(known)), nil
-	}
-	id := strings.ToLower(rand.Text())
-	if err := writeFile(file, []byte(id+"\n")); err != nil {
-		return "", fmt.Errorf("note the id of this machine: %w", err)
-	}
-	return id, nil
 }
 
 // Type is local.

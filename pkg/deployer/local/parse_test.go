@@ -127,3 +127,36 @@ func TestDebugOption(t *testing.T) {
 		require.Equal(t, c.want, s.debugOption(1), "%q %d", c.address, c.port)
 	}
 }
+
+func TestDecode_ARecordWithWhatWasNotedSince(t *testing.T) {
+	t.Parallel()
+	const record = `{"format":1,"instances":[{"index":0,"nonce":"a"},{"index":1,"nonce":"b"},{"index":2,"nonce":"c"}]}`
+	started := instance{Index: 0, Nonce: "a", PID: 7}
+	refused := instance{Index: 1, Nonce: "b", Failed: "no such file"}
+	idle := instance{Index: 2, Nonce: "c"}
+
+	for name, c := range map[string]struct {
+		noted string
+		want  []instance
+	}{
+		"nothing": {"", []instance{{Nonce: "a"}, {Index: 1, Nonce: "b"}, idle}},
+		"two lines": {
+			`{"nonce":"a","pid":7}` + "\n" + `{"index":1,"nonce":"b","failed":"no such file"}`,
+			[]instance{started, refused, idle},
+		},
+		"half a line": {
+			`{"nonce":"a","pid":7}` + "\n" + `{"index":1,"nonce":"b","fai`,
+			[]instance{started, {Index: 1, Nonce: "b"}, idle},
+		},
+		"of another": {`{"index":2,"nonce":"x","pid":9}`, []instance{{Nonce: "a"}, {Index: 1, Nonce: "b"}, idle}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rec, err := decode([]byte(record + "\n" + c.noted))
+			require.NoError(t, err)
+			require.Empty(t, cmp.Diff(c.want, rec.Instances))
+		})
+	}
+	_, err := decode([]byte(record[:40]))
+	require.Error(t, err)
+}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -17,6 +18,7 @@ func (d *Deployer) givePorts(ctx context.Context, p plan, rec *record) error {
 	if err != nil {
 		return deployer.Errorf(deployer.ErrInvalid, "%w", err)
 	}
+	var without []*instance
 	for _, i := range rec.idle() {
 		switch {
 		case fixed:
@@ -25,55 +27,96 @@ func (d *Deployer) givePorts(ctx context.Context, p plan, rec *record) error {
 		case len(rec.Spare) > 0 && free(ctx, rec.Spare[0]):
 			i.Port, rec.Spare = rec.Spare[0], slices.Clone(rec.Spare[1:])
 		default:
-			if i.Port, err = d.lease(ctx, p.settings, d.portOwner(p.id), rec); err != nil {
-				return err
-			}
+			without = append(without, i)
 		}
+	}
+	ports, err := d.lease(ctx, p.settings, d.portOwner(p.id), rec, len(without))
+	if err != nil {
+		return err
+	}
+	for n, i := range without {
+		i.Port = ports[n]
 	}
 	return nil
 }
 
-// lease finds a free port, starting anywhere in the range. Those that the kernel gives to outgoing connections come
-// last: one of these may be taken between now and the moment the application listens.
-func (d *Deployer) lease(ctx context.Context, s Settings, owner string, rec *record) (int, error) {
-	low, high := ephemeral()
-	var good, risky []int
-	for port := s.PortLow; port < s.PortHigh; port++ {
-		if port >= low && port <= high {
-			risky = append(risky, port)
-		} else {
-			good = append(good, port)
+// lease finds free ports, as many as are asked for.
+func (d *Deployer) lease(ctx context.Context, s Settings, owner string, rec *record, count int) ([]int, error) {
+	used, got, found := rec.ports(), make([]int, 0, count), make([]int, 0, count)
+	first, last := ephemeral()
+	for port := range candidates(s, first, last) {
+		if len(got) == count || ctx.Err() != nil {
+			break
 		}
-	}
-	for _, port := range append(turned(good), turned(risky)...) {
-		if rec.uses(port) || !free(ctx, port) {
+		if used[port] || !free(ctx, port) {
 			continue
 		}
-		ok, err := d.Ports.ReservePort(ctx, d.host, port, owner)
+		if found = append(found, port); len(got)+len(found) < count {
+			continue
+		}
+		mine, err := d.Ports.ReservePorts(ctx, d.host, found, owner)
 		if err != nil {
-			return 0, deployer.Errorf(deployer.ErrUnavailable, "lease port %d: %w", port, err)
+			return nil, deployer.Errorf(deployer.ErrUnavailable, "lease %d ports: %w", len(found), err)
 		}
-		if ok {
-			return port, nil
-		}
+		got, found = append(got, mine...), found[:0]
 	}
-	if ctx.Err() != nil {
-		return 0, deployer.Errorf(deployer.ErrUnavailable, "find a port: %w", ctx.Err())
+	switch {
+	case len(got) == count:
+		return got, nil
+	case ctx.Err() != nil:
+		return nil, deployer.Errorf(deployer.ErrUnavailable, "find a port: %w", ctx.Err())
+	default:
+		return nil, deployer.Errorf(deployer.ErrQuota,
+			"Could not find a free random port range { low=%d, high=%d }", s.PortLow, s.PortHigh)
 	}
-	return 0, deployer.Errorf(deployer.ErrQuota,
-		"Could not find a free random port range { low=%d, high=%d }", s.PortLow, s.PortHigh)
 }
 
-func turned(ports []int) []int {
-	if len(ports) == 0 {
-		return nil
+// candidates are the ports of a range, starting anywhere in it. Those that the kernel gives to outgoing connections, from
+// first to last, come last: one of these may be taken between now and the moment the application listens.
+func candidates(s Settings, first, last int) iter.Seq[int] {
+	low := min(max(first, s.PortLow), s.PortHigh)
+	high := min(max(last+1, low), s.PortHigh)
+	risky := high - low
+	return func(yield func(int) bool) {
+		for n := range turned(s.PortHigh - s.PortLow - risky) {
+			port := s.PortLow + n
+			if port >= low {
+				port += risky
+			}
+			if !yield(port) {
+				return
+			}
+		}
+		for n := range turned(risky) {
+			if !yield(low + n) {
+				return
+			}
+		}
 	}
-	at := rand.IntN(len(ports)) //nolint:gosec // spreads the ports, keeps no secret
-	return slices.Concat(ports[at:], ports[:at])
 }
 
-func (r *record) uses(port int) bool {
-	return slices.Contains(r.Spare, port) || slices.ContainsFunc(r.Instances, func(i instance) bool { return i.Port == port })
+// turned counts to below size, from anywhere and round.
+func turned(size int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		at := rand.IntN(max(size, 1)) //nolint:gosec // spreads the ports, keeps no secret
+		for n := range size {
+			if !yield((at + n) % size) {
+				return
+			}
+		}
+	}
+}
+
+// ports are all that the deployment has.
+func (r *record) ports() map[int]bool {
+	ports := map[int]bool{}
+	for _, port := range r.Spare {
+		ports[port] = true
+	}
+	for _, i := range r.Instances {
+		ports[i.Port] = true
+	}
+	return ports
 }
 
 // free says whether one can listen on a port on all addresses.

@@ -1,12 +1,12 @@
 package local
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,11 +19,15 @@ import (
 
 // record is what is known of a deployment: the data of its handle, and a file in the data folder, which stands for the
 // deployment from the moment before its first process starts until it is undeployed. It holds no properties.
+//
+// The file is ahead of the handle while instances are started: it has a line more for each of them, with what came of
+// it. That is the promise that nothing which has run is started again, dead or alive, whenever the server is killed;
+// only the one instance that was started and ended before its line was written cannot be told from one never started.
 type record struct {
 	Format    int        `json:"format"`
 	Host      string     `json:"host"`
 	Boot      string     `json:"boot"`
-	Dir       string     `json:"dir"` // working directory of all instances
+	Dir       string     `json:"dir"` // working directory of all instances, relative to the data folder when below it
 	Hash      string     `json:"hash"`
 	Instances []instance `json:"instances"`       // by index, without gaps
 	Spare     []int      `json:"spare,omitempty"` // ports of instances that were scaled away
@@ -36,6 +40,7 @@ type record struct {
 	StartupProbe    string `json:"startupProbe,omitempty"`
 	HealthProbe     string `json:"healthProbe,omitempty"`
 
+	dataDir string
 	partial bool // made from marks: instances that have ended are not known
 }
 
@@ -50,20 +55,33 @@ type instance struct {
 	Failed string `json:"failed,omitempty"` // why it could not be started
 }
 
+func (i instance) idle() bool { return i.PID == 0 && i.Failed == "" }
+
 const recordFormat = 1
 
 func (d *Deployer) newRecord(id, hash string, s Settings) *record {
 	millis := strconv.FormatInt(d.Clock().UnixMilli(), 10)
 	name := strings.NewReplacer("/", "_", "\x00", "_").Replace(id)
 	dir := filepath.Join(s.WorkingDirectoriesRoot, millis, name)
-	if absolute, err := filepath.Abs(dir); err == nil { // a later server may be started in another folder
+	if absolute, err := filepath.Abs(dir); err == nil {
 		dir = absolute
 	}
+	if below, err := filepath.Rel(d.DataDir, dir); err == nil && filepath.IsLocal(below) { // moves with the data folder
+		dir = below
+	}
 	return &record{
-		Format: recordFormat, Host: d.host, Boot: d.boot, Hash: hash, Dir: dir,
+		Format: recordFormat, Host: d.host, Boot: d.boot, Hash: hash, Dir: dir, dataDir: d.DataDir,
 		ShutdownTimeout: s.ShutdownTimeout, KeepFiles: !s.DeleteFilesOnExit, InheritLogging: s.InheritLogging,
 		Hostname: s.Hostname, StartupProbe: s.StartupProbePath, HealthProbe: s.HealthProbePath,
 	}
+}
+
+// dir is where the working directory is now.
+func (r *record) dir() string {
+	if filepath.IsAbs(r.Dir) {
+		return r.Dir
+	}
+	return filepath.Join(r.dataDir, r.Dir)
 }
 
 // grow adds the instances that are missing up to a count. Their ports are chosen when they are about to start.
@@ -84,33 +102,83 @@ func (r *record) sort() {
 func (r *record) idle() []*instance {
 	var idle []*instance
 	for i := range r.Instances {
-		if r.Instances[i].PID == 0 && r.Instances[i].Failed == "" {
+		if r.Instances[i].idle() {
 			idle = append(idle, &r.Instances[i])
 		}
 	}
 	return idle
 }
 
-// load finds what is known of a deployment: from its handle, else from the data folder, else from the marks of its
-// processes; nil when nothing is.
-func (d *Deployer) load(h deployer.Handle, table func() ([]process, error)) (*record, error) {
-	data := []byte(h.Data)
-	if data == nil {
-		var err error
-		if data, err = os.ReadFile(d.file(h.ID)); errors.Is(err, fs.ErrNotExist) {
-			return d.fromMarks(h.ID, table)
-		} else if err != nil {
-			return nil, deployer.Errorf(deployer.ErrUnavailable, "read the record of %s: %w", h.ID, err)
+// learn takes over what came of instances.
+func (r *record) learn(known ...instance) {
+	for _, i := range r.idle() {
+		at := slices.IndexFunc(known, func(k instance) bool { return k.Nonce == i.Nonce && !k.idle() })
+		if at >= 0 {
+			*i = known[at]
 		}
 	}
-	rec := &record{}
-	if err := json.Unmarshal(data, rec); err != nil {
-		return nil, deployer.Errorf(deployer.ErrInvalid, "the record of %s cannot be read: %w", h.ID, err)
+}
+
+// load finds what is known of a deployment: from its handle and, where that was saved before the effect, the data
+// folder; from the data folder alone; else from the marks of its processes. It is nil when nothing is known.
+func (d *Deployer) load(h deployer.Handle, table func() ([]process, error)) (*record, error) {
+	if h.Data == nil {
+		rec, err := d.read(h.ID)
+		if rec == nil && err == nil {
+			return d.fromMarks(h.ID, table)
+		}
+		return rec, err
+	}
+	rec, err := d.parse(h.ID, h.Data)
+	if err != nil || len(rec.idle()) == 0 {
+		return rec, err
+	}
+	file, err := d.read(h.ID)
+	if err != nil {
+		return nil, err
+	}
+	if file != nil {
+		rec.learn(file.Instances...)
+	}
+	return rec, nil
+}
+
+// read reads the record in the data folder; nil when there is none.
+func (d *Deployer) read(id string) (*record, error) {
+	text, err := os.ReadFile(d.file(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // no record is a common answer, see load
+	} else if err != nil {
+		return nil, deployer.Errorf(deployer.ErrUnavailable, "read the record of %s: %w", id, err)
+	}
+	return d.parse(id, text)
+}
+
+func (d *Deployer) parse(id string, text []byte) (*record, error) {
+	rec, err := decode(text)
+	if err != nil {
+		return nil, deployer.Errorf(deployer.ErrInvalid, "the record of %s cannot be read: %w", id, err)
 	}
 	if rec.Format != recordFormat {
 		return nil, deployer.Errorf(deployer.ErrInvalid,
-			"the record of %s has format %d, this server knows %d: use the server that made it", h.ID, rec.Format, recordFormat)
+			"the record of %s has format %d, this server knows %d: use the server that made it", id, rec.Format, recordFormat)
 	}
+	rec.dataDir = d.DataDir
+	return rec, nil
+}
+
+// decode reads a record and the instances noted behind it; what a killed server wrote half ends them.
+func decode(text []byte) (*record, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	rec := &record{}
+	if err := decoder.Decode(rec); err != nil {
+		return nil, err
+	}
+	var noted []instance
+	for i := (instance{}); decoder.Decode(&i) == nil; i = (instance{}) {
+		noted = append(noted, i)
+	}
+	rec.learn(noted...)
 	return rec, nil
 }
 
@@ -151,16 +219,29 @@ func (r *record) handle(h deployer.Handle) deployer.Handle {
 	return h
 }
 
-// file is where the record of a deployment lies; ids may be too odd or too long for a file name.
+// file is where the record of a deployment lies; ids may be too odd or too long for a file name. Another installation
+// in the same folder, as after its store was made anew, has other files.
 func (d *Deployer) file(id string) string {
-	sum := sha256.Sum256([]byte(d.Account + "/" + id))
+	sum := sha256.Sum256([]byte(d.Installation + "/" + d.Account + "/" + id))
 	return filepath.Join(d.DataDir, "local", hex.EncodeToString(sum[:16])+".json")
 }
 
 // note writes the record of a deployment into the data folder.
 func (d *Deployer) note(h deployer.Handle) error {
-	if err := writeFile(d.file(h.ID), h.Data); err != nil {
+	if err := writeFile(d.file(h.ID), append(slices.Clip(h.Data), '\n')); err != nil {
 		return deployer.Errorf(deployer.ErrUnavailable, "note the deployment %s: %w", h.ID, err)
+	}
+	return nil
+}
+
+// noteStart adds a line to the record: what came of the start of an instance.
+func (d *Deployer) noteStart(id string, i instance) error {
+	line, err := json.Marshal(i)
+	if err == nil {
+		err = putDown(d.file(id), os.O_APPEND, append(line, '\n'))
+	}
+	if err != nil {
+		return deployer.Errorf(deployer.ErrUnavailable, "note instance %d of %s: %w", i.Index, id, err)
 	}
 	return nil
 }
@@ -171,27 +252,12 @@ func (d *Deployer) noted(id string) bool {
 	return err == nil
 }
 
-// writeFile puts a whole file in place at once.
-func writeFile(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	temporary := path + ".new"
-	if err := os.WriteFile(temporary, content, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return fmt.Errorf("put %s in place: %w", path, err)
-	}
-	return nil
-}
-
 // removeFiles removes log files and, where nothing else is in them, the directories of a deployment.
 func (r *record) removeFiles() error {
 	if r.KeepFiles {
 		return nil
 	}
-	entries, err := os.ReadDir(r.Dir)
+	entries, err := os.ReadDir(r.dir())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -201,16 +267,16 @@ func (r *record) removeFiles() error {
 	for _, e := range entries {
 		if !logFile(e.Name()) {
 			others = true
-		} else if err := os.Remove(filepath.Join(r.Dir, e.Name())); err != nil {
+		} else if err := os.Remove(filepath.Join(r.dir(), e.Name())); err != nil {
 			return err
 		}
 	}
 	if others { // what the application wrote is not ours to delete
 		return nil
 	}
-	if err := os.Remove(r.Dir); err != nil {
+	if err := os.Remove(r.dir()); err != nil {
 		return err
 	}
-	_ = os.Remove(filepath.Dir(r.Dir)) // stays while another deployment of that moment is in it
+	_ = os.Remove(filepath.Dir(r.dir())) // stays while another deployment of that moment is in it
 	return nil
 }

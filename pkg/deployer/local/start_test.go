@@ -149,7 +149,10 @@ func TestKilledServer_StartsNothingTwice(t *testing.T) {
 			t.Parallel()
 			a, dir := newAccount(t), t.TempDir()
 			a.config = config(dir, a.config.Installation)
-			saved := killed(t, a, dir, atHalf, func() bool { return len(traces(dir)) == tracers/2 })
+			saved := killed(t, a, dir, atHalf, func() bool {
+				_, err := os.Stat(filepath.Join(dir, stoodStill))
+				return err == nil && len(traces(dir)) == tracers/2
+			})
 			previous := map[string]*deployer.Handle{"saved handle": &saved}[kept]
 			r := tracing(a.config.Installation, dir)
 

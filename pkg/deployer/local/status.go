@@ -129,7 +129,7 @@ func (d *Deployer) alive(i instance) bool {
 }
 
 func (d *Deployer) attributes(id string, rec *record, o observed) map[string]string {
-	a := map[string]string{"guid": guid(id, o.instance), "working.dir": rec.Dir}
+	a := map[string]string{"guid": guid(id, o.instance), "working.dir": rec.dir()}
 	if o.Port > 0 {
 		a["port"], a["url"] = strconv.Itoa(o.Port), o.url
 	}

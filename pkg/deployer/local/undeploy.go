@@ -2,10 +2,7 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -35,7 +32,7 @@ func (d *Deployer) Undeploy(ctx context.Context, _ deployer.Owner, h deployer.Ha
 	if err := rec.removeFiles(); err != nil {
 		return deployer.Errorf(deployer.ErrUnavailable, "remove the logs of %s: %w", h.ID, err)
 	}
-	if err := os.Remove(d.file(h.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFile(d.file(h.ID)); err != nil {
 		return deployer.Errorf(deployer.ErrUnavailable, "forget %s: %w", h.ID, err)
 	}
 	return nil
