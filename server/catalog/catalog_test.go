@@ -79,7 +79,7 @@ func (b *bundle) known(repo skipper.Repository, name, version string) skipper.Pa
 func (b *bundle) release(name string, version int, m skipper.PackageMetadata, status skipper.StatusCode) {
 	b.t.Helper()
 	id := name + "-" + string(rune('0'+version))
-	op, _, err := b.store.Accept(b.t.Context(), skipper.Operation{
+	_, _, err := b.store.Accept(b.t.Context(), skipper.Operation{
 		ID: id, Kind: skipper.KindInstall, ReleaseName: name, TargetVersion: version, State: skipper.StateInstall,
 		Outcome: skipper.OutcomeRunning,
 	}, &skipper.Release{
@@ -94,7 +94,7 @@ func (b *bundle) release(name string, version int, m skipper.PackageMetadata, st
 	leased, err := b.store.Lease(b.t.Context(), "test", now.Add(time.Second), now.Add(time.Minute), 1)
 	require.NoError(b.t, err)
 	require.Len(b.t, leased, 1)
-	op = leased[0]
+	op := leased[0]
 	op.State, op.Outcome, op.Ended = skipper.StateInitial, skipper.OutcomeSucceeded, &now
 	require.NoError(b.t, b.store.Advance(b.t.Context(), op.Token, skipper.Advance{
 		Operation: op, Release: []skipper.ReleaseChange{{Name: name, Version: version, Status: status}},

@@ -29,7 +29,9 @@ func TestResource_ReadsABodyBeforeItRefuses(t *testing.T) {
 		"broken, in list": {http.MethodPost, "/api/releases", "{", nil, 400, "JSON parse error"},
 		"no object":       {http.MethodPut, one, "[]", nil, 400, "JSON parse error"},
 		"another type": {
-			http.MethodPut, one, "x", []string{"Content-Type", "text/plain"}, 400,
+			http.MethodPut, one, "x",
+			[]string{"Content-Type", "text/plain"},
+			400,
 			"No suitable HttpMessageConverter found to read request body into object of type class " +
 				"org.springframework.cloud.skipper.domain.PackageMetadata from request with content type of text/plain!",
 		},

@@ -89,22 +89,26 @@ func TestActuator_Asks(t *testing.T) {
 			"/manage/", skipper.ActuatorRequest{Method: "GET", Endpoint: "/info"}, "/manage/info", "Basic of-the-account",
 		},
 		"the caller's credentials": {
-			"", skipper.ActuatorRequest{Method: "GET", Endpoint: "/info", Authorization: "Bearer mine"},
+			"",
+			skipper.ActuatorRequest{Method: "GET", Endpoint: "/info", Authorization: "Bearer mine"},
 			"/actuator/info", "Bearer mine",
 		},
 		"a query": {
-			"", skipper.ActuatorRequest{Method: "GET", Endpoint: "/metrics/a.b?tag=area:heap&tag=id:G1 Old?x"},
+			"",
+			skipper.ActuatorRequest{Method: "GET", Endpoint: "/metrics/a.b?tag=area:heap&tag=id:G1 Old?x"},
 			"/actuator/metrics/a.b?tag=area:heap&tag=id:G1%20Old%3Fx", "Basic of-the-account",
 		},
 		"what is encoded stays so": {
-			"", skipper.ActuatorRequest{Method: "GET", Endpoint: "/env/%2e%2e/a b"},
+			"",
+			skipper.ActuatorRequest{Method: "GET", Endpoint: "/env/%2e%2e/a b"},
 			"/actuator/env/%252e%252e/a%20b", "Basic of-the-account",
 		},
 		"another host is a path": {
 			"", skipper.ActuatorRequest{Method: "GET", Endpoint: "@evil:80/x"}, "/actuator/@evil:80/x", "Basic of-the-account",
 		},
 		"post": {
-			"", skipper.ActuatorRequest{Method: "POST", Endpoint: "/loggers/ROOT", Body: []byte(`{"a":1}`)},
+			"",
+			skipper.ActuatorRequest{Method: "POST", Endpoint: "/loggers/ROOT", Body: []byte(`{"a":1}`)},
 			"/actuator/loggers/ROOT", "Basic of-the-account",
 		},
 	} {

@@ -475,7 +475,8 @@ func TestRollback_Refusals(t *testing.T) {
 			skipper.CodeConflict, "Rollback version must not be null; 0 means the version before",
 		},
 		"to itself": {
-			skipper.RollbackRequest{ReleaseName: "r", Version: new(1)}, skipper.CodeReleaseUpgrade,
+			skipper.RollbackRequest{ReleaseName: "r", Version: new(1)},
+			skipper.CodeReleaseUpgrade,
 			"Package to upgrade has no difference than existing deployed/deleted package. Not upgrading.",
 		},
 	} {

@@ -74,23 +74,28 @@ func TestInstance(t *testing.T) {
 		"of another":   {reachable{}, store, "solo.ping-v1", "x", skipper.CodeNotFound, "app solo.ping-v1 is not found in release duo"},
 		"by app name":  {reachable{}, store, "ping", "x", skipper.CodeNotFound, "app ping is not found in release duo"},
 		"no instance": {
-			reachable{}, store, "duo.ping-v1", "duo.ping-v1-9", skipper.CodeNotFound,
+			reachable{},
+			store, "duo.ping-v1", "duo.ping-v1-9", skipper.CodeNotFound,
 			"App with deploymentId duo.ping-v1 and guid duo.ping-v1-9 not deployed",
 		},
 		"no deployment": {
-			reachable{}, store, "duo.gone-v2", "g", skipper.CodeNotFound,
+			reachable{},
+			store, "duo.gone-v2", "g", skipper.CodeNotFound,
 			"App with deploymentId duo.gone-v2 and guid g not deployed",
 		},
 		"no actuators": {
-			unreachable{}, store, "duo.ping-v1", "g", skipper.CodeUnsupported,
+			unreachable{},
+			store, "duo.ping-v1", "g", skipper.CodeUnsupported,
 			`platform "default" (moon) cannot reach the actuator of an application`,
 		},
 		"platform away": {
-			reachable{err: deployer.Errorf(deployer.ErrUnavailable, "no network")}, store, "duo.ping-v1", "g",
+			reachable{err: deployer.Errorf(deployer.ErrUnavailable, "no network")},
+			store, "duo.ping-v1", "g",
 			skipper.CodeUnavailable, `platform "default" cannot be asked now: no network`,
 		},
 		"not of us": {
-			reachable{err: deployer.Errorf(deployer.ErrExists, "another installation's")}, store, "duo.ping-v1", "g",
+			reachable{err: deployer.Errorf(deployer.ErrExists, "another installation's")},
+			store, "duo.ping-v1", "g",
 			skipper.CodeConflict, "instance g cannot be reached: another installation's",
 		},
 		"no store": {reachable{}, rowStore{err: errors.New("gone")}, "duo.ping-v1", "g", skipper.CodeInternal, ""},

@@ -43,21 +43,26 @@ func removals() map[string]removal {
 	}
 	return map[string]removal{
 		"delete": {
-			skipper.StateDelete, installed(skipper.KindDelete, skipper.StateDelete), "r.b-v1", []string{},
+			skipper.StateDelete, installed(skipper.KindDelete, skipper.StateDelete), "r.b-v1",
+			[]string{},
 			skipper.ReleaseChange{Name: "r", Version: 1, Status: skipper.StatusDeleted, Description: "Delete complete"},
 			skipper.OutcomeSucceeded,
 		},
 		"compensate": {
-			skipper.StateCompensate, installed(skipper.KindInstall, skipper.StateCompensate), "r.b-v1", []string{},
-			skipper.ReleaseChange{Name: "r", Version: 1, Remove: true}, skipper.OutcomeFailed,
+			skipper.StateCompensate, installed(skipper.KindInstall, skipper.StateCompensate), "r.b-v1",
+			[]string{},
+			skipper.ReleaseChange{Name: "r", Version: 1, Remove: true},
+			skipper.OutcomeFailed,
 		},
 		"source": {
-			skipper.StateUpgradeDelete, upgraded(skipper.StateUpgradeDelete), "r.b-v1", []string{"r.a-v1", "r.b-v2"},
+			skipper.StateUpgradeDelete, upgraded(skipper.StateUpgradeDelete), "r.b-v1",
+			[]string{"r.a-v1", "r.b-v2"},
 			skipper.ReleaseChange{Name: "r", Version: 1, Status: skipper.StatusDeleted, Description: "Delete complete"},
 			skipper.OutcomeSucceeded,
 		},
 		"target": {
-			skipper.StateUpgradeCancel, upgraded(skipper.StateUpgradeCancel), "r.b-v2", []string{"r.a-v1", "r.b-v1"},
+			skipper.StateUpgradeCancel, upgraded(skipper.StateUpgradeCancel), "r.b-v2",
+			[]string{"r.a-v1", "r.b-v1"},
 			skipper.ReleaseChange{Name: "r", Version: 2, Status: skipper.StatusFailed, Description: "why"},
 			skipper.OutcomeRolledBack,
 		},
