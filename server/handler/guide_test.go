@@ -53,7 +53,7 @@ func readExample(t *testing.T, file string) example {
 	}
 	w, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answered)), r)
 	require.NoError(t, err)
-	defer w.Body.Close() //nolint:errcheck // it is a string
+	defer w.Body.Close()
 	answer, err := io.ReadAll(w.Body)
 	require.NoError(t, err)
 	e.status, e.answerHeader, e.answer = w.StatusCode, w.Header, string(answer)
