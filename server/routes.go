@@ -18,7 +18,20 @@ import (
 func routes(h *handler.Handler, clock func() time.Time, logger *slog.Logger) http.Handler {
 	e := echo.New()
 	h.Register(e)
-	return withRequestID(withAccessLog(clock, logger, withRecovery(h, logger, e)))
+	return withRequestID(withAccessLog(clock, logger, withRecovery(h, logger, withHost(h, e))))
+}
+
+// withHost refuses a host that none can have: it would stand in every link of the answer.
+func withHost(h *handler.Handler, next http.Handler) http.Handler {
+	const most = 255 + len(":65535")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.Host) > most {
+			h.Fail(w, r, skipper.Errorf(skipper.CodeInvalid, "the header Host has %d characters; at most %d are possible",
+				len(r.Host), most))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // withRequestID names a request in its answer and in the log: by what the caller named it, or anew.

@@ -22,12 +22,14 @@ type Config struct {
 	Clock   func() time.Time
 	Logger  *slog.Logger
 	Drain   time.Duration // how long Shutdown lets requests end by themselves; 0: 2 s
+	Linger  time.Duration // how long Shutdown goes on accepting, not ready, so that balancers see it; 0: not at all
 }
 
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	defaultDrain  = 2 * time.Second
+	headerLimit   = 64 << 10 // bytes; the host of a request is in each link of its answer
 )
 
 // Server serves the API over HTTP. Listen, then Serve; Shutdown ends Serve.
@@ -52,6 +54,7 @@ func New(c Config) *Server {
 		// wait.
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    headerLimit,
 		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
 	}
 	return s
@@ -91,6 +94,7 @@ func (s *Server) Serve() error {
 // connections when ctx ends. No operation is touched by it. It may be called more than once.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
+	s.linger(ctx)
 	drain, cancel := context.WithTimeout(ctx, s.config.Drain)
 	defer cancel()
 	err := s.http.Shutdown(drain)
@@ -100,7 +104,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.giveUp(skipper.Errorf(skipper.CodeUnavailable,
 		"the server stops; what was asked for goes on when it runs again: look before asking again"))
 	if err := s.http.Shutdown(ctx); err != nil {
-		return errors.Join(err, s.http.Close())
+		return s.http.Close() // a client that does not go is no failure of ours
 	}
 	return nil
+}
+
+// linger waits while readiness says no and all else still works.
+func (s *Server) linger(ctx context.Context) {
+	timer := time.NewTimer(s.config.Linger)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

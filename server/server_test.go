@@ -73,11 +73,17 @@ func (s *syncLog) String() string {
 	return s.b.String()
 }
 
-func setup(*testing.T) *bench {
+func setup(t *testing.T) *bench {
+	t.Helper()
+	return setupWith(t, 0)
+}
+
+func setupWith(t *testing.T, linger time.Duration) *bench {
+	t.Helper()
 	b := &bench{releases: &fakeReleases{begun: make(chan struct{})}, log: &syncLog{}}
 	logger := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b.Server = server.New(server.Config{
-		Address: "127.0.0.1", Clock: time.Now, Logger: logger, Drain: 10 * time.Millisecond,
+		Address: "127.0.0.1", Clock: time.Now, Logger: logger, Drain: 10 * time.Millisecond, Linger: linger,
 		Handler: handler.Config{
 			Catalog: fakeCatalog{}, Releases: b.releases, Operations: fakeOperations{},
 			Clock: time.Now, Logger: logger,
@@ -205,4 +211,37 @@ func TestListen_AddressInUse(t *testing.T) {
 	require.ErrorContains(t, err, "--port")
 	require.Error(t, s.Serve())
 	require.NoError(t, s.Shutdown(t.Context()))
+}
+
+func TestHost_ThatNoneCanHaveIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := httptest.NewRequest(http.MethodGet, "/api", nil)
+	r.Host = strings.Repeat("a", 300)
+	w := httptest.NewRecorder()
+	b.Handler().ServeHTTP(w, r)
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	require.Less(t, w.Body.Len(), 500)
+}
+
+// Load balancers take a server out when readiness says no, and only then is it gone.
+func TestShutdown_LingersNotReady(t *testing.T) {
+	t.Parallel()
+	b := setupWith(t, time.Minute)
+	base, ended := b.start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- b.Shutdown(ctx) }()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	require.Eventually(t, func() bool {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/actuator/health/readiness", nil)
+		require.NoError(t, err)
+		response, err := client.Do(request)
+		require.NoError(t, err, "it goes on answering")
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode == http.StatusServiceUnavailable
+	}, 10*time.Second, time.Millisecond)
+	cancel()
+	<-stopped
+	require.NoError(t, ended())
 }

@@ -32,6 +32,10 @@ type Server struct {
 	Address string `koanf:"address"` // IP or host name to listen on; default 127.0.0.1, this machine only
 	Port    int    `koanf:"port"`    // TCP port; default 7577; 0 takes a free one
 
+	// StopDelay is how long a server that was told to stop goes on answering, while /actuator/health/readiness says no,
+	// so that load balancers take it out first; default 0s, at most 5s.
+	StopDelay time.Duration `koanf:"stop-delay"`
+
 	// TrustedProxies are addresses or networks (10.0.0.0/8) whose headers Forwarded and X-Forwarded-Proto, -Host, -Port
 	// and -Prefix say which URL was asked for; default: none.
 	TrustedProxies []string `koanf:"trusted-proxies"`

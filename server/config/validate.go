@@ -35,6 +35,7 @@ func validate(c Config) error {
 	v := &check{}
 	v.must(validHost(c.Server.Address), "server.address", "be an IP address or a host name, as 127.0.0.1 or 0.0.0.0")
 	v.port(c.Server.Port, 0, "server.port")
+	v.must(c.Server.StopDelay >= 0 && c.Server.StopDelay <= 5*time.Second, "server.stop-delay", "be a time from 0s to 5s")
 	v.proxies(c.Server)
 	v.must(c.Data.Dir != "", "data.dir", "name a folder")
 	v.must(validDatabase(string(c.Database.URL)), "database.url",

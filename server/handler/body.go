@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,6 +19,8 @@ const (
 	uploadLimit = 96 << 20
 	bodyLimit   = 16 << 20
 	bodyTimeout = 5 * time.Minute
+	largeBody   = 1 << 20
+	largeBodies = 4 // read at once
 )
 
 // read reads the JSON body of a request into the struct that to points to, as Spring and Jackson do.
@@ -40,9 +43,24 @@ func (h *Handler) readJSON(r request, limit int64) (any, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
+	if r.ContentLength < 0 || r.ContentLength > largeBody { // each is held several times over
+		select {
+		case h.large <- struct{}{}:
+			defer func() { <-h.large }()
+		case <-r.Context().Done():
+			return nil, context.Cause(r.Context())
+		}
+	}
+	return h.decode(r, limit)
+}
+
+func (h *Handler) decode(r request, limit int64) (any, error) {
 	h.limitTime(r.w, h.clock().Add(bodyTimeout))
 	defer h.limitTime(r.w, time.Time{})
-	decoder := json.NewDecoder(http.MaxBytesReader(r.w, r.Body, limit))
+	// A server that stops does not wait for a client that takes its time.
+	defer context.AfterFunc(r.Context(), func() { h.limitTime(r.w, h.clock()) })()
+	text := &utf8Reader{from: http.MaxBytesReader(r.w, r.Body, limit), latin1: latin1(r.Request)}
+	decoder := json.NewDecoder(text)
 	decoder.UseNumber()
 	var value any
 	err := decoder.Decode(&value)
@@ -51,6 +69,9 @@ func (h *Handler) readJSON(r request, limit int64) (any, error) {
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge(limit)
+	}
+	if err != nil && r.Context().Err() != nil {
+		return nil, context.Cause(r.Context())
 	}
 	if err != nil {
 		return nil, notReadable("JSON parse error: %s", err)
@@ -99,7 +120,7 @@ func checkContentType(r *http.Request) error {
 		return nil
 	}
 	mediaType, params, err := mime.ParseMediaType(header)
-	if err == nil && (mediaType == typeJSON || inRange(mediaType, "application/*+json")) {
+	if err == nil && (mediaType == typeJSON || inRange(mediaType, "application/*+json")) && knownCharset(r) {
 		return nil
 	}
 	switch { // Tomcat adds the charset

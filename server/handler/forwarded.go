@@ -128,8 +128,14 @@ func prefixOf(header http.Header) string {
 	return prefix.String()
 }
 
+// maxHost is the longest name a host can have, and maxPrefix what a path before ours may be: both stand in every link.
+const (
+	maxHost   = 255
+	maxPrefix = 1024
+)
+
 func validHost(host string) bool {
-	return regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$`).MatchString(host)
+	return len(host) <= maxHost && regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$`).MatchString(host)
 }
 
 func validPort(port string) bool {
@@ -138,5 +144,7 @@ func validPort(port string) bool {
 }
 
 func validPrefix(prefix string) bool {
-	return regexp.MustCompile(`^(/[A-Za-z0-9._~%!$&'()*+,;=:@-]+)*$`).MatchString(prefix)
+	up := slices.ContainsFunc(strings.Split(prefix, "/"), func(s string) bool { return s == "." || s == ".." })
+	return len(prefix) <= maxPrefix && !up &&
+		regexp.MustCompile(`^(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*$`).MatchString(prefix)
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,10 @@ func TestForwarded(t *testing.T) {
 		"port that is none":   {proxy, []string{"X-Forwarded-Port", "0"}, asIs},
 		"scheme that is none": {proxy, []string{"X-Forwarded-Proto", "javascript"}, asIs},
 		"prefix that is none": {proxy, []string{"X-Forwarded-Prefix", "//evil"}, asIs},
+		"prefix that climbs":  {proxy, []string{"X-Forwarded-Prefix", "/a/../b"}, asIs},
+		"encoded prefix":      {proxy, []string{"X-Forwarded-Prefix", "/%0d%0aX"}, asIs},
+		"endless host":        {proxy, []string{"X-Forwarded-Host", strings.Repeat("a", 256)}, asIs},
+		"endless prefix":      {proxy, []string{"X-Forwarded-Prefix", "/" + strings.Repeat("a", 1024)}, asIs},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

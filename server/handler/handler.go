@@ -53,6 +53,7 @@ type Handler struct {
 	clock       func() time.Time
 	logger      *slog.Logger
 	eventPoll   time.Duration
+	large       chan struct{} // places for large bodies
 	linksArray  bool
 	proxies     proxies
 	routes      []route
@@ -63,7 +64,7 @@ func New(c Config) *Handler {
 	h := &Handler{
 		catalog: c.Catalog, releases: c.Releases, operations: c.Operations, published: c.Published, version: c.Version,
 		cancellable: c.Cancellable, ping: c.Ping, stopping: c.Stopping, clock: c.Clock, logger: c.Logger,
-		eventPoll: c.EventPoll, actuator: c.Actuator, machine: c.Machine,
+		eventPoll: c.EventPoll, large: make(chan struct{}, largeBodies), actuator: c.Actuator, machine: c.Machine,
 		linksArray: c.LinksArray, proxies: c.TrustedProxies,
 	}
 	if h.ping == nil {

@@ -51,7 +51,8 @@ func sortOf(values, sortable []string) []skipper.Sort {
 			}
 		}
 		for _, order.Property = range properties {
-			if slices.Contains(sortable, order.Property) {
+			twice := slices.ContainsFunc(sorts, func(s skipper.Sort) bool { return s.Property == order.Property })
+			if slices.Contains(sortable, order.Property) && !twice {
 				sorts = append(sorts, order)
 			}
 		}

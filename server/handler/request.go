@@ -91,16 +91,25 @@ func (r request) version() (int, error) {
 	return int(version), nil
 }
 
+// maxNames bounds what is asked of platforms for one request.
+const maxNames = 1000
+
 // names reads the parameter names: comma separated, repeated, or both.
 func (r request) names() ([]string, error) {
 	if !r.has("names") {
 		return nil, missingParameter("names", "String[]")
 	}
 	var names []string
+	seen := map[string]bool{}
 	for name := range strings.SplitSeq(strings.Join(r.query["names"], ","), ",") {
-		if name = strings.TrimSpace(name); name != "" {
+		if name = strings.TrimSpace(name); name != "" && !seen[name] {
+			seen[name] = true
 			names = append(names, name)
 		}
+	}
+	if len(names) > maxNames {
+		return nil, skipper.Errorf(skipper.CodeInvalid, "names holds %d names; ask for at most %d at once",
+			len(names), maxNames)
 	}
 	return names, nil
 }

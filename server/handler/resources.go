@@ -1,6 +1,8 @@
 package handler
 
 import (
+	"net/url"
+
 	"github.com/skiff-project/skiff/pkg/hal"
 	"github.com/skiff-project/skiff/pkg/skipper"
 )
@@ -23,9 +25,20 @@ func repositoriesResource(h *Handler) resource[skipper.Repository] {
 		},
 	}
 	s.body = func(r request, repository skipper.Repository) hal.Resource {
+		repository.URL = withoutUser(repository.URL)
 		return s.entityBody(r, decimal(repository.ID), repository)
 	}
 	return s
+}
+
+// withoutUser is a URL without its credentials: the server uses them, and shows them to nobody.
+func withoutUser(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil {
+		return address
+	}
+	u.User = nil
+	return u.String()
 }
 
 func deployersResource(h *Handler) resource[skipper.Platform] {

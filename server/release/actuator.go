@@ -3,11 +3,13 @@ package release
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -59,9 +61,11 @@ func NewActuator(store ActuatorStore, instances Instances, config ActuatorConfig
 	return &Actuator{store: store, instances: instances, config: config, client: client}
 }
 
-// stayThere follows redirects within the instance only: elsewhere its credentials have no business.
+// stayThere follows redirects below the first part of the path only, the actuator's: elsewhere its credentials have no
+// business.
 func stayThere(next *http.Request, via []*http.Request) error {
-	if len(via) > redirects || next.URL.Host != via[0].URL.Host || next.URL.Scheme != via[0].URL.Scheme {
+	first, _, _ := strings.Cut(strings.TrimPrefix(via[0].URL.Path, "/"), "/")
+	if len(via) > redirects || !strings.HasPrefix(path.Clean(next.URL.Path)+"/", "/"+first+"/") || next.URL.Host != via[0].URL.Host || next.URL.Scheme != via[0].URL.Scheme {
 		return http.ErrUseLastResponse
 	}
 	return nil
@@ -72,7 +76,7 @@ func stayThere(next *http.Request, via []*http.Request) error {
 // CodeUnavailable when it does not answer as it should, CodeTimeout when not in time.
 func (a *Actuator) Actuator(ctx context.Context, name, deploymentID, guid string, request skipper.ActuatorRequest,
 ) ([]byte, error) {
-	path, query, err := endpoint(request.Endpoint)
+	where, query, err := endpoint(request.Endpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +90,7 @@ func (a *Actuator) Actuator(ctx context.Context, name, deploymentID, guid string
 	if err != nil {
 		return nil, fmt.Errorf("look for instance %q: %w", guid, err)
 	}
-	r, err := requestTo(ctx, below(base, path, query), headers, request)
+	r, err := requestTo(ctx, below(base, where, query), headers, request)
 	if err != nil {
 		return nil, err
 	}
@@ -95,10 +99,10 @@ func (a *Actuator) Actuator(ctx context.Context, name, deploymentID, guid string
 
 // endpoint parts an endpoint into path and query, both not encoded, and refuses what could lead out of the actuator.
 // A path is compared as servers of Java read it: they cut off what follows a semicolon, and take \ for /.
-func endpoint(text string) (path, query string, err error) {
-	path, query, _ = strings.Cut(text, "?")
-	path = strings.TrimPrefix(path, "/")
-	segments := strings.FieldsFunc(path, func(c rune) bool { return c == '/' || c == '\\' })
+func endpoint(text string) (where, query string, err error) {
+	where, query, _ = strings.Cut(text, "?")
+	where = strings.TrimPrefix(where, "/")
+	segments := strings.FieldsFunc(where, func(c rune) bool { return c == '/' || c == '\\' })
 	up := slices.ContainsFunc(segments, func(segment string) bool {
 		name, _, _ := strings.Cut(segment, ";")
 		return name == "." || name == ".."
@@ -107,21 +111,21 @@ func endpoint(text string) (path, query string, err error) {
 	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) || strings.Contains(text, "#"):
 		err = skipper.Errorf(skipper.CodeInvalid,
 			"the endpoint must be a path, perhaps with a query, and have no control characters and no fragment")
-	case up || strings.Contains(path, `\`) || strings.Contains(path, "//") || strings.HasPrefix(path, "/"):
+	case up || strings.Contains(where, `\`) || strings.Contains(where, "//") || strings.HasPrefix(where, "/"):
 		err = skipper.Errorf(skipper.CodeInvalid,
 			"the endpoint must be a path below the actuator, as /health or /loggers/ROOT, found %q", text)
 	}
-	return path, query, err
+	return where, query, err
 }
 
 // below makes the URL of an endpoint. Path and query are encoded whole, so that nothing in them can end them.
-func below(base *url.URL, path, query string) *url.URL {
+func below(base *url.URL, where, query string) *url.URL {
 	u := &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}
 	if u.Path == "" {
 		u.Path = "/actuator"
 	}
-	if path != "" {
-		u.Path += "/" + path
+	if where != "" {
+		u.Path += "/" + where
 	}
 	u.RawQuery = (&url.URL{Path: "/" + query}).EscapedPath()[1:]
 	return u
@@ -162,7 +166,7 @@ func (a *Actuator) exchange(r *http.Request) ([]byte, error) {
 	case err != nil:
 		return nil, a.silent(r.Context(), at, err)
 	case response.StatusCode >= http.StatusMultipleChoices:
-		return nil, refusal(at, response, body)
+		return nil, refusal(at, response, hidden(body, r.Header.Get("Authorization")))
 	case int64(len(body)) > a.config.Limit:
 		return nil, skipper.Errorf(skipper.CodeUnavailable,
 			"the answer of the application at %s is larger than %d bytes", at, a.config.Limit)
@@ -203,6 +207,25 @@ func refusal(at string, response *http.Response, body []byte) error {
 		code = skipper.CodeUnavailable
 	}
 	return skipper.Errorf(code, "the application at %s answers %d %s%s", at, status, http.StatusText(status), words(body))
+}
+
+// hidden blanks out what was sent to prove who is asking, should the application repeat it.
+func hidden(body []byte, authorization string) []byte {
+	_, secret, ok := strings.Cut(authorization, " ")
+	if !ok {
+		secret = authorization
+	}
+	secrets := []string{secret}
+	if plain, err := base64.StdEncoding.DecodeString(secret); err == nil {
+		_, password, _ := strings.Cut(string(plain), ":")
+		secrets = append(secrets, string(plain), password)
+	}
+	for _, s := range secrets {
+		if s != "" {
+			body = bytes.ReplaceAll(body, []byte(s), []byte("***"))
+		}
+	}
+	return body
 }
 
 // words shows the beginning of a body in one line.

@@ -2,6 +2,7 @@ package release_test
 
 import (
 	"context"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -186,6 +187,8 @@ func TestActuator_FollowsRedirectsWithinTheInstanceOnly(t *testing.T) {
 			http.Redirect(w, r, "/actuator/there", http.StatusFound)
 		case "/actuator/round":
 			http.Redirect(w, r, "/actuator/round", http.StatusFound)
+		case "/actuator/beside":
+			http.Redirect(w, r, "/admin/secret", http.StatusFound)
 		case "/actuator/out":
 			http.Redirect(w, r, other.URL+"/actuator/there", http.StatusFound)
 		default:
@@ -198,7 +201,7 @@ func TestActuator_FollowsRedirectsWithinTheInstanceOnly(t *testing.T) {
 	got, err := ask("/here")
 	require.NoError(t, err)
 	require.Equal(t, "there", got)
-	for _, endpoint := range []string{"/out", "/round"} {
+	for _, endpoint := range []string{"/out", "/round", "/beside"} {
 		_, err = ask(endpoint)
 		require.Equal(t, skipper.CodeUnavailable, skipper.CodeOf(err))
 		require.ErrorContains(t, err, "redirects to elsewhere (302)")
@@ -267,4 +270,19 @@ func FuzzActuator(f *testing.F) {
 		require.True(t, path == "/actuator" || strings.HasPrefix(path, "/actuator/"), path)
 		require.NotContains(t, strings.Split(path, "/"), "..")
 	})
+}
+
+// An application may print what it was asked with; who it was asked by stays between the two.
+func TestActuator_HidesCredentialsThatAnApplicationRepeats(t *testing.T) {
+	t.Parallel()
+	app := serveApplication(t, func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		http.Error(w, r.Header.Get("Authorization")+" "+user+" "+password, http.StatusInternalServerError)
+	})
+	_, err := askDuo(t, app.URL, release.ActuatorConfig{}, skipper.ActuatorRequest{
+		Method: "GET", Endpoint: "/health", Authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte("boss:hush")),
+	})
+	require.ErrorContains(t, err, "boss ***")
+	require.NotContains(t, err.Error(), "hush")
+	require.NotContains(t, err.Error(), base64.StdEncoding.EncodeToString([]byte("boss:hush")))
 }

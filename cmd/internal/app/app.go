@@ -157,6 +157,7 @@ func (a *App) wire(ctx context.Context, o Options) error {
 	reader := operation.NewReader(a.store)
 	a.http = server.New(server.Config{ //nolint:contextcheck // requests bring contexts of their own
 		Address: a.config.Server.Address, Port: a.config.Server.Port, Logger: a.log, Clock: o.Clock,
+		Linger: a.config.Server.StopDelay,
 		Handler: handler.Config{
 			Catalog: a.catalog, Published: a.catalog, Version: o.Version,
 			Releases: releases, Operations: reader, Machine: reader,
@@ -200,7 +201,9 @@ func (a *App) Run(ctx context.Context) error {
 	stopWork()
 	err = errors.Join(err, a.http.Shutdown(limit))
 	group.Wait()
-	return errors.Join(err, a.close(limit))
+	last, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer done()
+	return errors.Join(err, a.close(last))
 }
 
 // prepare brings the package repositories of the configuration into the store; those that are there stay as they are.
