@@ -242,6 +242,6 @@ func TestShutdown_LingersNotReady(t *testing.T) {
 		return response.StatusCode == http.StatusServiceUnavailable
 	}, 10*time.Second, time.Millisecond)
 	cancel()
-	<-stopped
+	require.NoError(t, <-stopped)
 	require.NoError(t, ended())
 }

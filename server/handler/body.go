@@ -24,8 +24,8 @@ const (
 )
 
 // read reads the JSON body of a request into the struct that to points to, as Spring and Jackson do.
-func (h *Handler) read(r request, limit int64, to any) error {
-	value, err := h.readJSON(r, limit)
+func (h *Handler) read(ctx context.Context, r request, limit int64, to any) error {
+	value, err := h.readJSON(ctx, r, limit)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (h *Handler) read(r request, limit int64, to any) error {
 }
 
 // readJSON reads a JSON value; nil when the body is empty or null. What follows the value is ignored.
-func (h *Handler) readJSON(r request, limit int64) (any, error) {
+func (h *Handler) readJSON(ctx context.Context, r request, limit int64) (any, error) {
 	if err := checkContentType(r.Request); err != nil {
 		return nil, err
 	}
@@ -47,18 +47,18 @@ func (h *Handler) readJSON(r request, limit int64) (any, error) {
 		select {
 		case h.large <- struct{}{}:
 			defer func() { <-h.large }()
-		case <-r.Context().Done():
-			return nil, context.Cause(r.Context())
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
 	}
-	return h.decode(r, limit)
+	return h.decode(ctx, r, limit)
 }
 
-func (h *Handler) decode(r request, limit int64) (any, error) {
+func (h *Handler) decode(ctx context.Context, r request, limit int64) (any, error) {
 	h.limitTime(r.w, h.clock().Add(bodyTimeout))
 	defer h.limitTime(r.w, time.Time{})
 	// A server that stops does not wait for a client that takes its time.
-	defer context.AfterFunc(r.Context(), func() { h.limitTime(r.w, h.clock()) })()
+	defer context.AfterFunc(ctx, func() { h.limitTime(r.w, h.clock()) })()
 	text := &utf8Reader{from: http.MaxBytesReader(r.w, r.Body, limit), latin1: latin1(r.Request)}
 	decoder := json.NewDecoder(text)
 	decoder.UseNumber()
@@ -70,8 +70,8 @@ func (h *Handler) decode(r request, limit int64) (any, error) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge(limit)
 	}
-	if err != nil && r.Context().Err() != nil {
-		return nil, context.Cause(r.Context())
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
 		return nil, notReadable("JSON parse error: %s", err)
@@ -81,8 +81,8 @@ func (h *Handler) decode(r request, limit int64) (any, error) {
 
 // readEntity reads the body of a request that would change an entity of Spring Data REST, which is refused, but only
 // after its body.
-func (h *Handler) readEntity(r request, class string) error {
-	value, err := h.readJSON(r, bodyLimit)
+func (h *Handler) readEntity(ctx context.Context, r request, class string) error {
+	value, err := h.readJSON(ctx, r, bodyLimit)
 	p, isProtocol := errors.AsType[*protocolError](err)
 	if err == nil {
 		if _, isObject := value.(map[string]any); isObject {

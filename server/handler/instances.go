@@ -45,7 +45,7 @@ func (h *Handler) getFromActuator(ctx context.Context, r request) (answer, error
 
 // postToActuator gives what the application answers as JSON, and nothing when it says nothing.
 func (h *Handler) postToActuator(ctx context.Context, r request) (answer, error) {
-	post, err := h.readActuatorPost(r)
+	post, err := h.readActuatorPost(ctx, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -61,9 +61,9 @@ func (h *Handler) postToActuator(ctx context.Context, r request) (answer, error)
 	return ok(json.RawMessage(body))
 }
 
-func (h *Handler) readActuatorPost(r request) (skipper.ActuatorRequest, error) {
+func (h *Handler) readActuatorPost(ctx context.Context, r request) (skipper.ActuatorRequest, error) {
 	post := skipper.ActuatorRequest{Method: http.MethodPost}
-	value, err := h.readJSON(r, passLimit)
+	value, err := h.readJSON(ctx, r, passLimit)
 	if err != nil {
 		return post, err
 	}

@@ -19,7 +19,7 @@ func (h *Handler) packageRoutes() []route {
 
 func (h *Handler) upload(ctx context.Context, r request) (answer, error) {
 	var upload skipper.UploadRequest
-	if err := h.read(r, uploadLimit, &upload); err != nil {
+	if err := h.read(ctx, r, uploadLimit, &upload); err != nil {
 		return answer{}, err
 	}
 	metadata, err := h.catalog.Upload(ctx, upload)
@@ -34,7 +34,7 @@ func (h *Handler) upload(ctx context.Context, r request) (answer, error) {
 
 func (h *Handler) install(ctx context.Context, r request) (answer, error) {
 	var install skipper.InstallRequest
-	if err := h.read(r, bodyLimit, &install); err != nil {
+	if err := h.read(ctx, r, bodyLimit, &install); err != nil {
 		return answer{}, err
 	}
 	return commanded(h, r, http.StatusCreated)(h.releases.Install(ctx, install))
@@ -46,7 +46,7 @@ func (h *Handler) installByID(ctx context.Context, r request) (answer, error) {
 		return answer{}, err
 	}
 	var properties skipper.InstallProperties
-	if err := h.read(r, bodyLimit, &properties); err != nil {
+	if err := h.read(ctx, r, bodyLimit, &properties); err != nil {
 		return answer{}, err
 	}
 	return commanded(h, r, http.StatusCreated)(h.releases.InstallPackage(ctx, id, properties))

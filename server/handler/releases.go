@@ -140,7 +140,7 @@ func (h *Handler) list(ctx context.Context, r request) (answer, error) {
 
 func (h *Handler) upgrade(ctx context.Context, r request) (answer, error) {
 	var upgrade skipper.UpgradeRequest
-	if err := h.read(r, bodyLimit, &upgrade); err != nil {
+	if err := h.read(ctx, r, bodyLimit, &upgrade); err != nil {
 		return answer{}, err
 	}
 	return commanded(h, r, http.StatusCreated)(h.releases.Upgrade(ctx, upgrade))
@@ -148,7 +148,7 @@ func (h *Handler) upgrade(ctx context.Context, r request) (answer, error) {
 
 func (h *Handler) rollback(ctx context.Context, r request) (answer, error) {
 	var rollback skipper.RollbackRequest
-	if err := h.read(r, bodyLimit, &rollback); err != nil {
+	if err := h.read(ctx, r, bodyLimit, &rollback); err != nil {
 		return answer{}, err
 	}
 	return commanded(h, r, http.StatusCreated)(h.releases.Rollback(ctx, rollback))
@@ -174,7 +174,7 @@ func (h *Handler) deleteReleaseAndPackage(ctx context.Context, r request) (answe
 
 func (h *Handler) scale(ctx context.Context, r request) (answer, error) {
 	var scale skipper.ScaleRequest
-	if err := h.read(r, bodyLimit, &scale); err != nil {
+	if err := h.read(ctx, r, bodyLimit, &scale); err != nil {
 		return answer{}, err
 	}
 	return commanded(h, r, http.StatusCreated)(h.releases.Scale(ctx, r.params["name"], scale))
@@ -182,7 +182,7 @@ func (h *Handler) scale(ctx context.Context, r request) (answer, error) {
 
 func (h *Handler) cancel(ctx context.Context, r request) (answer, error) {
 	var cancel skipper.CancelRequest
-	if err := h.read(r, bodyLimit, &cancel); err != nil {
+	if err := h.read(ctx, r, bodyLimit, &cancel); err != nil {
 		return answer{}, err
 	}
 	accepted, operation, err := h.releases.Cancel(ctx, cancel)

@@ -188,7 +188,7 @@ func matchesTag(known, tag string) bool {
 // whether there is such an entity, and where it writes at all, whether the entity is the one that the caller knows.
 func (s resource[T]) refuse(ctx context.Context, r request) (answer, error) {
 	if r.Method != http.MethodDelete {
-		if err := s.h.readEntity(r, s.class); err != nil {
+		if err := s.h.readEntity(ctx, r, s.class); err != nil {
 			return answer{}, err
 		}
 	}
