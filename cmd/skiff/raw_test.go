@@ -34,7 +34,7 @@ type message struct {
 func TestReplay_RawAnswers(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("it takes a while")
+		t.Skip("-short leaves out the recordings")
 	}
 	s := newStage(t, nativeApps(t))
 	files, err := filepath.Glob(recordings("raw", "*.http"))

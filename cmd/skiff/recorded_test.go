@@ -137,7 +137,7 @@ func jarApps(t *testing.T) string {
 	t.Helper()
 	if _, err := exec.LookPath("java"); err != nil {
 		require.NotContains(t, os.Getenv("SKIFF_TEST_REQUIRE"), "java", "java is required")
-		t.Skip("no java here")
+		t.Skip("java is missing: install a JRE")
 	}
 	dir := t.TempDir()
 	jar, err := os.ReadFile(recordings("sample-app.jar"))

@@ -68,7 +68,7 @@ func TestReplay_CassettesWithTheJar(t *testing.T) {
 func replay(t *testing.T, apps string) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("it takes minutes")
+		t.Skip("-short leaves out the recordings")
 	}
 	var known map[string]deviation
 	read(t, &known, "deviations.json")

@@ -183,16 +183,22 @@ func (e *Engine) walk(parent context.Context, op skipper.Operation) {
 		case parked:
 			return
 		}
-		if op, err = e.store.Operation(ctx, op.ID); err != nil || op.Token != leased.Token || !op.Running() {
-			return // a lost lease, or a store that is gone: the lease runs out by itself
+		next, err := e.store.Operation(ctx, op.ID)
+		if err != nil {
+			e.park(parent, op, err, log)
+			return
 		}
+		if next.Token != leased.Token || !next.Running() {
+			return // another server has it
+		}
+		op = next
 	}
 }
 
 // park gives the lease back after a step that came to nothing, because the server stops or the store fails.
 func (e *Engine) park(ctx context.Context, op skipper.Operation, err error, log *slog.Logger) {
 	if ctx.Err() == nil {
-		log.ErrorContext(ctx, "a step could not be recorded", "state", op.State, "error", err)
+		log.ErrorContext(ctx, "the operation cannot go on for now", "state", op.State, "error", err)
 		return // the lease runs out in its own time, so a broken store is not asked in a loop
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)

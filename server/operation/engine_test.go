@@ -41,16 +41,15 @@ func (cutOff) Renew(ctx context.Context, _ string, _ int64, _ time.Time) error {
 
 // server is a skiff without HTTP: the real store, engine and services, on the scripted fake platform.
 type server struct {
-	tb       testing.TB
-	dir      string
-	store    *repository.Store
-	fake     *deployertest.Fake
-	catalog  *catalog.Service
-	release  *release.Service
-	engine   *operation.Engine
-	roll     *rollout.Rollout
-	stop     func() // as SIGTERM does
-	timeouts rollout.Config
+	tb      testing.TB
+	dir     string
+	store   *repository.Store
+	fake    *deployertest.Fake
+	catalog *catalog.Service
+	release *release.Service
+	engine  *operation.Engine
+	roll    *rollout.Rollout
+	stop    func() // as SIGTERM does
 }
 
 func short() rollout.Config {
@@ -89,7 +88,7 @@ func start(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Co
 	require.NoError(tb, err)
 	accounts := deployer.Accounts{{Name: "default", Deployer: fake}}
 	packages := catalog.New(store, log)
-	roll := rollout.New(store, accounts, config, time.Now, log, packages.DeletePackageExcept)
+	roll := rollout.New(store, accounts, config, time.Now, packages.DeletePackageExcept)
 	engine := operation.New(p.store(store), p.steps(roll), operation.Config{
 		Owner: fmt.Sprint(time.Now().UnixNano()), Lease: p.lease, Poll: 20 * time.Millisecond,
 		RetryBase: 5 * time.Millisecond, RetryLimit: 20 * time.Millisecond, SweepLimit: 20 * time.Millisecond,
@@ -98,7 +97,7 @@ func start(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Co
 	done := make(chan struct{})
 	go func() { defer close(done); engine.Run(ctx) }()
 	s := &server{
-		tb: tb, dir: dir, store: store, roll: roll, fake: fake, catalog: packages, engine: engine, timeouts: config,
+		tb: tb, dir: dir, store: store, roll: roll, fake: fake, catalog: packages, engine: engine,
 		release: release.New(store, packages, engine, roll, accounts, release.Config{
 			HealthTimeout: 10 * time.Second, WaitLimit: 20 * time.Second, LogLimit: 1 << 20,
 		}, time.Now),

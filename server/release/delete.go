@@ -18,7 +18,7 @@ func (s *Service) Delete(ctx context.Context, name string, withPackage bool,
 	if err != nil {
 		return fails(err)
 	}
-	return s.finish(ctx, op, ended, false)
+	return s.finish(ctx, op, untilEnd, false)
 }
 
 func (s *Service) planDelete(ctx context.Context, name string, withPackage bool) (planned, error) {
@@ -108,7 +108,7 @@ func (s *Service) Scale(ctx context.Context, name string, req skipper.ScaleReque
 	if err != nil {
 		return fails(err)
 	}
-	return s.finish(ctx, op, ended, true)
+	return s.finish(ctx, op, untilEnd, true)
 }
 
 // errNothing ends a plan that has nothing to do.

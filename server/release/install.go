@@ -97,7 +97,7 @@ func (s *Service) install(ctx context.Context, props skipper.InstallProperties, 
 	if err != nil {
 		return fails(err)
 	}
-	rel, op, err := s.finish(ctx, op, ended, true)
+	rel, op, err := s.finish(ctx, op, untilEnd, true)
 	if err == nil && props.ConfigValues != nil {
 		rel.ConfigValues = *props.ConfigValues // as it was sent, also where it was blank and so not kept
 	}

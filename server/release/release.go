@@ -169,7 +169,8 @@ func (s *Service) finish(ctx context.Context, op skipper.Operation, done func(sk
 	return rel, op, nil
 }
 
-func ended(skipper.Operation) bool { return false }
+// untilEnd lets a request wait for the end of its operation, whatever it comes through.
+func untilEnd(skipper.Operation) bool { return false }
 
 // blank refuses an empty field with Skipper's sentence. The reference answers 409 and hides the sentence.
 func blank(value, message string) error {

@@ -230,7 +230,7 @@ func setupWith(t *testing.T, waitLimit time.Duration) *bundle {
 	b.catalog = catalog.New(opened, log)
 	b.ops = &fakeOps{t: t, store: opened}
 	b.platforms = &fakePlatforms{
-		Rollout: rollout.New(opened, accounts, rollout.Config{DeployTimeout: time.Minute}, clock, log, nil),
+		Rollout: rollout.New(opened, accounts, rollout.Config{DeployTimeout: time.Minute}, clock, nil),
 	}
 	b.Service = release.New(b.store, b.catalog, b.ops, b.platforms, accounts, release.Config{
 		HealthTimeout: 5 * time.Minute, WaitLimit: waitLimit, LogLimit: 2,

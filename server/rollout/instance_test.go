@@ -3,7 +3,6 @@ package rollout_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -102,8 +101,7 @@ func TestInstance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			roll := rollout.New(tc.store, deployer.Accounts{{Name: "default", Deployer: tc.platform}}, rollout.Config{}, time.Now,
-				slog.New(slog.DiscardHandler), nil)
+			roll := rollout.New(tc.store, deployer.Accounts{{Name: "default", Deployer: tc.platform}}, rollout.Config{}, time.Now, nil)
 			base, headers, err := roll.Instance(t.Context(), rel, tc.id, tc.guid)
 			if tc.code == "" {
 				require.NoError(t, err)
@@ -122,7 +120,7 @@ func TestInstance(t *testing.T) {
 func TestInstance_OnAPlatformThatIsNotConfigured(t *testing.T) {
 	t.Parallel()
 	rel := skipper.Release{PlatformName: "nope", Apps: []skipper.AppDeployment{{App: "ping", ID: "duo.ping-v1"}}}
-	roll := rollout.New(rowStore{}, nil, rollout.Config{}, time.Now, slog.New(slog.DiscardHandler), nil)
+	roll := rollout.New(rowStore{}, nil, rollout.Config{}, time.Now, nil)
 	_, _, err := roll.Instance(t.Context(), rel, "duo.ping-v1", "g")
 	require.ErrorContains(t, err, "No deployer named 'nope'")
 }

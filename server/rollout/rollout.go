@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -49,13 +48,12 @@ type Rollout struct {
 	accounts deployer.Accounts
 	config   Config
 	clock    func() time.Time
-	log      *slog.Logger
 	slots    map[string]chan struct{} // by account
 	packages func(ctx context.Context, name, exceptRelease string) error
 }
 
 // New makes a Rollout. deletePackage removes a package with all its versions, not counting uses by one release.
-func New(store Store, accounts deployer.Accounts, config Config, clock func() time.Time, log *slog.Logger,
+func New(store Store, accounts deployer.Accounts, config Config, clock func() time.Time,
 	deletePackage func(ctx context.Context, name, exceptRelease string) error,
 ) *Rollout {
 	slots := map[string]chan struct{}{}
@@ -63,7 +61,7 @@ func New(store Store, accounts deployer.Accounts, config Config, clock func() ti
 		slots[a.Name] = make(chan struct{}, max(1, config.Parallel))
 	}
 	return &Rollout{
-		store: store, accounts: accounts, config: config, clock: clock, log: log, slots: slots, packages: deletePackage,
+		store: store, accounts: accounts, config: config, clock: clock, slots: slots, packages: deletePackage,
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -245,7 +244,7 @@ func setup(t *testing.T) *bundle {
 	})}
 	b.store = &fakeStore{rows: map[string]skipper.Deployment{}}
 	b.Rollout = rollout.New(b.store, deployer.Accounts{{Name: "default", Deployer: b.fake}}, config(), clock,
-		slog.New(slog.DiscardHandler), func(_ context.Context, name, except string) error {
+		func(_ context.Context, name, except string) error {
 			b.deleted = append(b.deleted, name+" except "+except)
 			return b.refusal
 		})

@@ -146,7 +146,7 @@ func (a *App) wire(ctx context.Context, o Options) error {
 	roll := rollout.New(a.store, a.accounts, rollout.Config{
 		Installation: installation, HealthPeriod: a.config.HealthCheck.Period,
 		DeployTimeout: a.config.Operation.DeployTimeout, UndoTimeout: a.config.Operation.UndoTimeout, Parallel: perAccount,
-	}, o.Clock, a.log, a.catalog.DeletePackageExcept)
+	}, o.Clock, a.catalog.DeletePackageExcept)
 	a.engine = operation.New(a.store, roll, operation.Config{
 		Owner: uuid.NewString(), Lease: a.config.Operation.Lease,
 	}, o.Clock, a.log)

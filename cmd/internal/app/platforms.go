@@ -3,7 +3,6 @@ package app
 import (
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -33,11 +32,7 @@ func accounts(c config.Config, installation string, ports local.Ports, o Options
 
 func settings(c config.Config, name string) local.Settings {
 	a := c.Platform.Local.Accounts[name]
-	root := a.WorkingDirectoriesRoot
-	if root == "" {
-		root = filepath.Join(c.Data.Dir, "apps", name)
-	}
-	s := local.DefaultSettings(root)
+	s := local.DefaultSettings(a.WorkingDirectoriesRoot)
 	s.DeleteFilesOnExit, s.UseSpringApplicationJSON, s.InheritLogging =
 		a.DeleteFilesOnExit, a.UseSpringApplicationJSON, a.InheritLogging
 	s.EnvVarsToInherit, s.JavaCmd, s.JavaHomePath, s.JavaOpts = a.EnvVarsToInherit, a.JavaCmd, a.JavaHomePath, a.JavaOpts
