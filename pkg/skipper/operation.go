@@ -20,10 +20,12 @@ const (
 // State is the step an operation stands at, spelled as the states of Skipper's machine (skipper-core.md 4.2).
 type State string
 
-// The states. COMPENSATE is ours, the others are Skipper's.
+// The states. QUEUED, INSTALL_WAIT and COMPENSATE are ours, the others are Skipper's.
 const (
 	StateInitial        State = "INITIAL"                            // at rest: the operation has ended
+	StateQueued         State = "QUEUED"                             // waits for the operation that runs on the release
 	StateInstall        State = "INSTALL_INSTALL"                    // the applications are handed to the platform
+	StateInstallWait    State = "INSTALL_WAIT"                       // until the installed applications are healthy
 	StateUpgradeStart   State = "UPGRADE_START"                      // accepted, nothing done yet
 	StateUpgradeDeploy  State = "UPGRADE_DEPLOY_TARGET_APPS"         // the new applications are handed to the platform
 	StateUpgradeWait    State = "UPGRADE_WAIT_TARGET_APPS"           // until the next health check
@@ -43,6 +45,7 @@ type Outcome string
 
 // The outcomes.
 const (
+	OutcomeQueued     Outcome = "queued" // not begun: nothing of it is decided or touched yet
 	OutcomeRunning    Outcome = "running"
 	OutcomeSucceeded  Outcome = "succeeded"
 	OutcomeFailed     Outcome = "failed"
@@ -59,6 +62,7 @@ type Operation struct {
 	TargetVersion int             `json:"targetVersion"` // the version that is made, scaled or deleted
 	State         State           `json:"state"`
 	Outcome       Outcome         `json:"outcome"`
+	Account       string          `json:"account"` // platform account; empty while it is queued
 	Plan          Plan            `json:"plan"`
 	Deadline      time.Time       `json:"deadline"` // of the present state: when it comes, the state's exit is taken
 	Due           time.Time       `json:"due"`      // not worked on before
@@ -69,12 +73,18 @@ type Operation struct {
 	Updated       time.Time       `json:"updated"`
 	Ended         *time.Time      `json:"ended"`
 
+	// Request is what was asked, as this server keeps it: to begin a queued operation, and to try a failed one again. It
+	// may hold secrets of values, so it is never shown.
+	Request json.RawMessage `json:"-"`
+	// IdempotencyKey is the client's name of the request; the same key gives the same operation. Empty: none.
+	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+
 	LeaseOwner string    `json:"-"` // the server process that works on it; empty: none
 	LeaseUntil time.Time `json:"-"`
 	Token      int64     `json:"-"` // fencing token: grows with each lease, a write with an older one changes nothing
 }
 
-// Running says that the operation has not ended.
+// Running says that the operation has begun and not ended.
 func (o Operation) Running() bool { return o.Outcome == OutcomeRunning }
 
 // Plan is what was decided when the operation was accepted, before anything was touched.
@@ -88,16 +98,28 @@ type Plan struct {
 	// Package, with a delete, names a package that goes with the release, in all its versions.
 	Package string             `json:"package,omitempty"`
 	Scale   []ScaleRequestItem `json:"scale,omitempty"`
+	// HealthGate, with an install, makes it succeed only when all applications are healthy within Timeout.
+	HealthGate bool `json:"healthGate,omitempty"`
 	// CutOff is when the new applications must be healthy; set when they were handed over.
 	CutOff *time.Time `json:"cutOff,omitempty"`
 	// HandedOver is when the new applications were handed to the platform.
 	HandedOver *time.Time `json:"handedOver,omitempty"`
 }
 
-// OperationError is an error as an operation keeps it.
+// OperationError is an error as an operation keeps it. Cause is nil where no application failed.
 type OperationError struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
+	Cause   *Cause `json:"cause,omitempty"`
+}
+
+// Cause is why an application failed, in the platform's own words.
+type Cause struct {
+	App      string   `json:"app"`                // metadata.name of the manifest
+	Instance string   `json:"instance,omitempty"` // instance id
+	Reason   string   `json:"reason,omitempty"`   // as "exited with code 3"
+	ExitCode *int     `json:"exitCode,omitempty"`
+	Log      []string `json:"log,omitempty"` // the last lines of its output, 50 at most, each at most 500 bytes
 }
 
 // AsError gives the error again; nil for nil.
