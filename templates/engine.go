@@ -20,9 +20,15 @@ func init() {
 
 // The limits of rendering one package, all its templates together.
 const (
-	maxOutput = 16 << 20
-	maxSteps  = 10_000_000 // segments written: loops in loops that write nothing end, too
+	maxTemplates = 4 << 20   // bytes, names included
+	maxOutput    = 16 << 20  // bytes, of what is rendered and of the manifest
+	maxSteps     = 5_000_000 // segments written and values looked at: loops in loops that write nothing end, too
 )
+
+func tooMuch() error {
+	return skipper.Errorf(skipper.CodeInvalid, "it renders to too much: at most %d bytes in %d steps are allowed",
+		maxOutput, maxSteps)
+}
 
 // parse reads a template. The mustache library checks it beside our own parser, which is the one that counts: where
 // jmustache takes what the library refuses, as a tag that is not closed, the template is good.
@@ -67,12 +73,14 @@ func partialError(name string) error {
 type renderer struct {
 	out   strings.Builder
 	steps int
+	trace *trace // only to explain an error
 }
 
 // scope is what a name is looked up in: a value, then those around it.
 type scope struct {
 	value       any
 	parent      *scope
+	depth       int // of values around
 	index       int // in a loop, from 1
 	first, last bool
 }
@@ -83,12 +91,15 @@ func (r *renderer) template(data string, values any) error {
 	if err != nil {
 		return err
 	}
-	return r.segments(segments, &scope{value: values})
+	if err := r.segments(segments, &scope{value: values}); err != nil {
+		return err
+	}
+	return r.step(0)
 }
 
 func (r *renderer) segments(segments []segment, s *scope) error {
 	for _, seg := range segments {
-		if err := r.step(1); err != nil {
+		if err := r.step(1 + s.depth); err != nil { // a name may be looked up in every value around
 			return err
 		}
 		if err := r.segment(seg, s); err != nil {
@@ -101,8 +112,7 @@ func (r *renderer) segments(segments []segment, s *scope) error {
 // step counts work against the limits.
 func (r *renderer) step(n int) error {
 	if r.steps += n; r.steps > maxSteps || r.out.Len() > maxOutput {
-		return skipper.Errorf(skipper.CodeInvalid, "it renders to too much: at most %d bytes in %d steps are allowed",
-			maxOutput, maxSteps)
+		return tooMuch()
 	}
 	return nil
 }
@@ -110,7 +120,7 @@ func (r *renderer) step(n int) error {
 func (r *renderer) segment(seg segment, s *scope) error {
 	switch seg.kind {
 	case textSegment:
-		r.out.WriteString(seg.text)
+		r.write(seg, seg.text)
 	case variableSegment, rawSegment:
 		return r.variable(seg, s)
 	case sectionSegment:
@@ -147,8 +157,15 @@ func (r *renderer) variable(seg segment, s *scope) error {
 	if seg.kind == variableSegment {
 		t = escaper.Replace(t)
 	}
-	r.out.WriteString(t)
+	r.write(seg, t)
 	return nil
+}
+
+func (r *renderer) write(seg segment, text string) {
+	if r.trace != nil {
+		r.trace.wrote(seg, r.out.Len(), text)
+	}
+	r.out.WriteString(text)
 }
 
 var escaper = strings.NewReplacer("&", "&amp;", "'", "&#39;", `"`, "&quot;", "<", "&lt;", ">", "&gt;",
@@ -172,14 +189,14 @@ func (r *renderer) section(seg segment, s *scope) error {
 			return err
 		}
 		for i, item := range v {
-			inner := &scope{value: item, parent: s, index: i + 1, first: i == 0, last: i == len(v)-1}
+			inner := &scope{value: item, parent: s, depth: s.depth + 1, index: i + 1, first: i == 0, last: i == len(v)-1}
 			if err := r.segments(seg.body, inner); err != nil {
 				return err
 			}
 		}
 		return nil
 	default:
-		return r.segments(seg.body, &scope{value: v, parent: s, index: s.index, first: s.first, last: s.last})
+		return r.segments(seg.body, &scope{value: v, parent: s, depth: s.depth + 1, index: s.index, first: s.first, last: s.last})
 	}
 }
 

@@ -166,7 +166,8 @@ func (p *parser) tagChar(c rune) error {
 
 func (p *parser) addText() {
 	if len(p.text) > 0 {
-		p.add(segment{kind: textSegment, text: string(p.text)})
+		text := string(p.text)
+		p.add(segment{kind: textSegment, line: max(1, p.line-strings.Count(text, "\n")), text: text})
 		p.text = nil
 	}
 }
@@ -319,6 +320,7 @@ func (s *segment) endsBlank(first bool) bool {
 func (s *segment) trimStart() {
 	if s != nil && s.startsBlank() {
 		s.text = s.text[strings.IndexByte(s.text, '\n')+1:]
+		s.line++
 		s.cut = true
 	}
 }

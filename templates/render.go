@@ -15,6 +15,29 @@ const countKey = "spring.cloud.deployer.count"
 // maxPackages bounds how deep packages may hold each other.
 const maxPackages = 16
 
+// checkTemplates bounds the templates of a package and of its dependencies together.
+func checkTemplates(p skipper.Package) error {
+	if size := templatesSize(p, 1); size > maxTemplates {
+		return skipper.Errorf(skipper.CodeInvalid, "the templates of package %s have %d bytes with those of its dependencies; "+
+			"at most %d are allowed", p.Metadata.Name, size, maxTemplates)
+	}
+	return nil
+}
+
+func templatesSize(p skipper.Package, depth int) int {
+	size := 0
+	for _, t := range p.Templates {
+		size += len(t.Name) + len(t.Data)
+	}
+	if depth > maxPackages {
+		return size // refused when it is rendered
+	}
+	for _, d := range p.Dependencies {
+		size += templatesSize(d, depth+1)
+	}
+	return size
+}
+
 // Render gives the manifest of a package: its templates, then those of its dependencies, each with the values of
 // skipper-core.md 7.1, read as YAML and written again in the manifest's own layout. overrides is the YAML text of the
 // request's values; one with only comments counts as none.
@@ -23,7 +46,8 @@ func Render(p skipper.Package, overrides string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return render(p, values)
+	text, err := render(p, values)
+	return text, locate(err, p, overrides)
 }
 
 // RenderWithCounts renders a package as Render and carries instance counts over: counts holds them by application name.
@@ -36,7 +60,7 @@ func RenderWithCounts(p skipper.Package, overrides string, counts map[string]int
 	}
 	if len(p.Dependencies) == 0 {
 		if values, err = withCount(p, values, counts); err != nil {
-			return "", err
+			return "", locate(err, p, overrides)
 		}
 	}
 	for _, d := range p.Dependencies {
@@ -46,22 +70,31 @@ func RenderWithCounts(p skipper.Package, overrides string, counts map[string]int
 			continue
 		}
 		if inner, err = withCount(d, inner, counts); err != nil {
-			return "", err
+			return "", locate(err, p, overrides)
 		}
 		values.Put(d.Metadata.Name, inner)
 	}
-	return render(p, values)
+	text, err := render(p, values)
+	return text, locate(err, p, overrides)
 }
 
 func modelOf(p skipper.Package, overrides string) (*yamlx.Map, error) {
-	over, err := parseOverrides(overrides)
+	if err := checkTemplates(p); err != nil {
+		return nil, err
+	}
+	var budget yamlx.Budget
+	over, err := parseOverrides(overrides, &budget)
 	if err != nil {
 		return nil, err
 	}
 	if over == nil {
 		over = yamlx.NewMap()
 	}
-	return model(p, over)
+	if err := checkValues(p, over); err != nil {
+		return nil, locate(err, p, overrides)
+	}
+	values, err := model(p, over, &budget)
+	return values, locate(err, p, overrides)
 }
 
 // withCount sets the count of the application that a package renders with some values, if it has one.
@@ -117,7 +150,11 @@ func render(p skipper.Package, values *yamlx.Map) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return yamlx.Dump(all), nil
+	text, ok := yamlx.DumpWithin(all, maxOutput)
+	if !ok {
+		return "", tooMuch()
+	}
+	return text, nil
 }
 
 // documents renders the templates of a package and of its dependencies, and reads what they came to.
@@ -146,8 +183,12 @@ type assembly struct {
 
 // rendered remembers where the text of a template stands, so that errors can name it.
 type rendered struct {
-	template string
-	line     int // of its first line in the whole, from 1
+	name   string // of the template, and of its package where that is a dependency
+	data   string
+	values *dict
+	line   int // of its first line in the whole, from 1
+	start  int // of its first byte
+	end    int
 }
 
 func (a *assembly) add(p skipper.Package, values *dict, depth int) error {
@@ -155,14 +196,19 @@ func (a *assembly) add(p skipper.Package, values *dict, depth int) error {
 		return skipper.Errorf(skipper.CodeInvalid, "packages hold each other deeper than %d", maxPackages)
 	}
 	for _, t := range p.Templates {
-		start := a.out.Len()
+		name := t.Name
+		if depth > 1 {
+			name += " of package " + p.Metadata.Name
+		}
 		a.out.WriteString("\n---\n# Source: " + strings.Map(oneLine, t.Name) + "\n")
 		a.lines += 3
-		a.sources = append(a.sources, rendered{t.Name, a.lines + 1})
+		source := rendered{name: name, data: t.Data, values: values, line: a.lines + 1, start: a.out.Len()}
 		if err := a.template(t.Data, values); err != nil {
-			return skipper.Errorf(skipper.CodeInvalid, "template %s, %w", t.Name, err)
+			return skipper.Errorf(skipper.CodeInvalid, "template %s, %w", name, err)
 		}
-		a.lines += strings.Count(a.out.String()[start:], "\n") - 3
+		source.end = a.out.Len()
+		a.lines += strings.Count(a.out.String()[source.start:], "\n")
+		a.sources = append(a.sources, source)
 	}
 	for _, d := range p.Dependencies {
 		if err := a.add(d, values.sub(d.Metadata.Name), depth+1); err != nil {
@@ -179,7 +225,7 @@ func oneLine(c rune) rune {
 	return c
 }
 
-// explain tells which template a YAML error is in.
+// explain tells which template a YAML error is in, on which line of it, and which variables it may come from.
 func (a *assembly) explain(err error) error {
 	wrong, ok := errors.AsType[*yamlx.Error](err)
 	if !ok {
@@ -187,14 +233,14 @@ func (a *assembly) explain(err error) error {
 	}
 	var source rendered
 	for _, s := range a.sources {
-		if s.line <= max(wrong.Line, 1) || source.template == "" {
+		if s.line <= max(wrong.Line, 1) || source.name == "" {
 			source = s
 		}
 	}
-	if wrong.Line == 0 || source.template == "" {
+	if wrong.Line == 0 || source.name == "" {
 		return skipper.Errorf(skipper.CodeInvalid, "the templates render to text that is not valid YAML: %s", wrong.Message)
 	}
-	return skipper.Errorf(skipper.CodeInvalid,
-		"template %s renders to text that is not valid YAML: near line %d of it, %s",
-		source.template, max(wrong.Line-source.line+1, 1), wrong.Message)
+	t := traceLine(source.data, source.values, a.out.String()[source.start:source.end], wrong.Line-source.line)
+	return skipper.Errorf(skipper.CodeInvalid, "template %s renders to text that is not valid YAML: line %d%s: %s",
+		source.name, t.line, t.causes(), wrong.Message)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/skiff-project/skiff/pkg/skipper"
+	"github.com/skiff-project/skiff/pkg/yamlx"
 )
 
 // recorded is an install or upgrade as the reference server answered it.
@@ -87,7 +88,7 @@ func TestRender_SaysWhatIsWrong(t *testing.T) {
 		"line break": {template: "{{a\nb}}", want: "line break"},
 		"not YAML": {
 			template: "a: 1\nb: [\nc: d\n",
-			want:     "template hello.yml renders to text that is not valid YAML: near line",
+			want:     "template hello.yml renders to text that is not valid YAML: line 2: the [ that opens here is not closed; add ']'",
 		},
 		"list": {
 			overrides: "- a\n",
@@ -102,7 +103,7 @@ func TestRender_SaysWhatIsWrong(t *testing.T) {
 		"number":             {overrides: "12345678901", want: "instead got class = class java.lang.Long"},
 		"values":             {values: "- a", want: "Config Values that are not a map are not yet supported."},
 		"bad request values": {overrides: "a: [", want: "the values of the request are not valid YAML: line 1: "},
-		"number as key":      {values: "a: {8080: x}", want: "values: the key 8080 is not a text; put it in quotes"},
+		"number as key":      {values: "a: {8080: x}", want: "values.yml of package hello, line 1: the key 8080 is not a text; put it in quotes"},
 		"nested deep": {
 			template: strings.Repeat("{{#a}}", 65) + strings.Repeat("{{/a}}", 65),
 			want:     "sections are nested deeper than 64",
@@ -140,7 +141,7 @@ func TestRender_NamesTheTemplateWhoseTextIsNoYAML(t *testing.T) {
 	p := packageOf("hello", "a: 1\nb: 2\n", "")
 	p.Templates = append(p.Templates, skipper.Template{Name: "second.yml", Data: "a: 1\nb: c: d\n"})
 	_, err := Render(p, "")
-	require.ErrorContains(t, err, "template second.yml renders to text that is not valid YAML: near line 2 of it")
+	require.ErrorContains(t, err, "template second.yml renders to text that is not valid YAML: line 2: ")
 }
 
 const counted = `
@@ -240,17 +241,54 @@ func FuzzRender(f *testing.F) {
 	f.Add("{{#-first}}{{a.b.c}}{{/-first}}", "a: {b: {c: &x !!set {d}}}")
 	f.Fuzz(func(t *testing.T, template, values string) {
 		manifest, err := Render(packageOf("hello", template, values), "")
+		if again, err2 := Render(packageOf("hello", template, values), ""); again != manifest || (err == nil) != (err2 == nil) {
+			t.Fatalf("%q, then %q; %v, then %v", manifest, again, err, err2)
+		}
 		if err != nil {
 			if skipper.CodeOf(err) != skipper.CodeInvalid {
 				t.Fatalf("an error without a code: %v", err)
 			}
 			return
 		}
-		if again, err := Render(packageOf("again", "", ""), ""); err != nil || !strings.HasPrefix(again, "!!null") {
-			t.Fatalf("an empty template came to %q, %v", again, err)
-		}
 		if manifest == "" {
 			t.Fatal("a template came to no document at all")
+		}
+	})
+}
+
+func FuzzMerge(f *testing.F) {
+	f.Add("a: {b: 1, c: [1, 2]}\nd: x\n", "a: {c: [2, 3], e: null}\nf: '10'\n")
+	f.Add("a: &a {b: c}\nd: *a\n", "a: {<<: {x: y}}\nd: [1]\n")
+	f.Add("# nothing\n", "a: !!set {b}\n")
+	f.Add("1: a", "on: b")
+	f.Fuzz(func(t *testing.T, previous, next string) {
+		merged, err := MergeOverrides(previous, next)
+		if err != nil {
+			if skipper.CodeOf(err) != skipper.CodeInvalid {
+				t.Fatalf("an error without a code: %v", err)
+			}
+			return
+		}
+		over, err := yamlx.ParseMap(next)
+		if err != nil {
+			t.Fatalf("%q was merged and cannot be read: %v", next, err)
+		}
+		got, err := yamlx.ParseMap(merged)
+		if err != nil {
+			t.Fatalf("%q over %q came to %q, which cannot be read: %v", next, previous, merged, err)
+		}
+		for _, e := range over.Entries() { // every key that was given is there
+			if key, isText := e.Key.(string); isText && !strings.Contains(merged, "!!binary") {
+				if _, ok := got.Get(key); !ok {
+					t.Fatalf("%q over %q came to %q, without %q", next, previous, merged, key)
+				}
+			}
+		}
+		if twice, err := MergeOverrides(merged, next); err == nil && merged != "" && twice != "" {
+			again, err := yamlx.ParseMap(twice)
+			if err != nil || !yamlx.Equal(again, got) && !strings.Contains(merged, "!!binary") {
+				t.Fatalf("%q over %q came to %q, and then to %q: %v", next, previous, merged, twice, err)
+			}
 		}
 	})
 }

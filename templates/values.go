@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"math/big"
 	"slices"
@@ -35,39 +37,75 @@ func Merge(base, over *yamlx.Map) (*yamlx.Map, error) {
 func mergeValue(base, over yamlx.Value) (yamlx.Value, error) {
 	switch over := over.(type) {
 	case *yamlx.Map:
-		if base, ok := base.(*yamlx.Map); ok {
+		if base, ok := base.(*yamlx.Map); ok && !base.Set && !over.Set { // a set is no map in Java
 			return Merge(base, over)
 		}
 	case *yamlx.List:
 		if base, ok := base.(*yamlx.List); ok {
-			return mergeList(base, over), nil
+			return yamlx.Union(base, over), nil
 		}
 	}
 	return over, nil
 }
 
-func mergeList(base, over *yamlx.List) *yamlx.List {
-	merged := &yamlx.List{Items: slices.Clone(base.Items)}
-	for _, item := range over.Items {
-		if !slices.ContainsFunc(base.Items, func(b yamlx.Value) bool { return yamlx.Equal(b, item) }) {
-			merged.Items = append(merged.Items, item)
-		}
-	}
-	return merged
+// valueError says what is wrong with values that are read and merged; locate finds out where it stands.
+type valueError struct {
+	message string
+	path    []string // of the keys that lead to it; none when a key is wrong, which has no path of text
+	file    bool     // it stands in the values of the package, not in those of the request
 }
 
+func (e *valueError) Error() string { return "values: " + e.message }
+
 func keyError(key yamlx.Value) error {
-	return skipper.Errorf(skipper.CodeInvalid, "values: the key %s is not a text; put it in quotes", yamlx.Text(key))
+	return skipper.Errorf(skipper.CodeInvalid, "%w",
+		&valueError{message: fmt.Sprintf("the key %s is not a text; put it in quotes", yamlx.Text(key))})
 }
+
+// locate adds to an error about values which text it is in, and the line.
+func locate(err error, p skipper.Package, overrides string) error {
+	wrong, ok := errors.AsType[*valueError](err)
+	if !ok {
+		return err
+	}
+	if len(wrong.path) > 0 {
+		where, text := "the values of the request", overrides
+		if wrong.file {
+			where, text = valuesOf(p), p.ConfigValues.Text()
+		}
+		places, _ := yamlx.ParsePlaces(text) // it was read before
+		return skipper.Errorf(skipper.CodeInvalid, "%s, line %d: %s", where, places.Line(wrong.path...), wrong.message)
+	}
+	if place, found := oddKey(overrides); found {
+		return skipper.Errorf(skipper.CodeInvalid, "the values of the request, line %d: %s", place.Line, wrong.message)
+	}
+	for _, q := range append([]skipper.Package{p}, p.Dependencies...) {
+		if place, found := oddKey(q.ConfigValues.Text()); found {
+			return skipper.Errorf(skipper.CodeInvalid, "%s, line %d: %s", valuesOf(q), place.Line, wrong.message)
+		}
+	}
+	return err
+}
+
+func oddKey(text string) (yamlx.Place, bool) {
+	places, err := yamlx.ParsePlaces(text)
+	if err != nil {
+		return yamlx.Place{}, false
+	}
+	return places.NoText()
+}
+
+func valuesOf(p skipper.Package) string { return "values.yml of package " + p.Metadata.Name }
 
 // MergeOverrides gives the values of an upgrade: those of the request over those the release has. Without any in the
 // request there are none, as in Skipper.
 func MergeOverrides(previousRaw, newRaw string) (string, error) {
-	previous, err := parseOverrides(previousRaw)
+	var budget yamlx.Budget
+	previous, err := parseOverrides(previousRaw, &budget)
 	if err != nil {
 		return "", err
 	}
-	next, err := parseOverrides(newRaw)
+	next, err := parseOverrides(newRaw, &budget)
 	switch {
 	case err != nil:
 		return "", err
@@ -78,14 +116,14 @@ func MergeOverrides(previousRaw, newRaw string) (string, error) {
 	}
 	merged, err := Merge(previous, next)
 	if err != nil {
-		return "", err
+		return "", locate(err, skipper.Package{}, newRaw)
 	}
 	return yamlx.Plain(merged), nil
 }
 
 // parseOverrides reads the values of a request; nil when the text is blank or has only comments.
-func parseOverrides(raw string) (*yamlx.Map, error) {
-	v, err := yamlx.ParseOne(raw)
+func parseOverrides(raw string, budget *yamlx.Budget) (*yamlx.Map, error) {
+	v, err := budget.ParseOne(raw)
 	if err != nil {
 		return nil, skipper.Errorf(skipper.CodeInvalid, "the values of the request are not valid YAML: %w", err)
 	}
@@ -126,10 +164,10 @@ func javaClass(v yamlx.Value) string {
 }
 
 // ownValues reads the values file of a package; empty without one.
-func ownValues(p skipper.Package) (*yamlx.Map, error) {
-	v, err := yamlx.ParseOne(p.ConfigValues.Text())
+func ownValues(p skipper.Package, budget *yamlx.Budget) (*yamlx.Map, error) {
+	v, err := budget.ParseOne(p.ConfigValues.Text())
 	if err != nil {
-		return nil, skipper.Errorf(skipper.CodeInvalid, "values of package %s are not valid YAML: %w", p.Metadata.Name, err)
+		return nil, skipper.Errorf(skipper.CodeInvalid, "%s is not valid YAML: %w", valuesOf(p), err)
 	}
 	switch v := v.(type) {
 	case nil:
@@ -137,14 +175,16 @@ func ownValues(p skipper.Package) (*yamlx.Map, error) {
 	case *yamlx.Map:
 		return v, nil
 	default:
-		return nil, skipper.Errorf(skipper.CodeInvalid, "Config Values that are not a map are not yet supported.")
+		places, _ := yamlx.ParsePlaces(p.ConfigValues.Text()) // it was read right now
+		return nil, skipper.Errorf(skipper.CodeInvalid, "Config Values that are not a map are not yet supported. "+
+			"%s, line %d: write keys with values; found %s", valuesOf(p), places.Line(), yamlx.Describe(v))
 	}
 }
 
 // model gives the values the templates of a package see: the package's own under those of the request, and for each
 // dependency its own values under its sections in the package and in the request (skipper-core.md 7.1).
-func model(p skipper.Package, overrides *yamlx.Map) (*yamlx.Map, error) {
-	own, err := ownValues(p)
+func model(p skipper.Package, overrides *yamlx.Map, budget *yamlx.Budget) (*yamlx.Map, error) {
+	own, err := ownValues(p, budget)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +201,7 @@ func model(p skipper.Package, overrides *yamlx.Map) (*yamlx.Map, error) {
 		}
 	}
 	for _, d := range p.Dependencies {
-		if unsorted[d.Metadata.Name], err = dependencyModel(d, own, overrides); err != nil {
+		if unsorted[d.Metadata.Name], err = dependencyModel(d, own, overrides, budget); err != nil {
 			return nil, err
 		}
 	}
@@ -173,17 +213,21 @@ func model(p skipper.Package, overrides *yamlx.Map) (*yamlx.Map, error) {
 }
 
 func without(values *yamlx.Map, dependencies []skipper.Package) *yamlx.Map {
+	names := make(map[yamlx.Value]bool, len(dependencies))
+	for _, d := range dependencies {
+		names[d.Metadata.Name] = true
+	}
 	kept := yamlx.NewMap()
 	for _, e := range values.Entries() {
-		if !slices.ContainsFunc(dependencies, func(d skipper.Package) bool { return d.Metadata.Name == e.Key }) {
+		if name, isText := e.Key.(string); !isText || !names[name] {
 			kept.Put(e.Key, e.Value)
 		}
 	}
 	return kept
 }
 
-func dependencyModel(d skipper.Package, parent, overrides *yamlx.Map) (*yamlx.Map, error) {
-	values, err := ownValues(d)
+func dependencyModel(d skipper.Package, parent, overrides *yamlx.Map, budget *yamlx.Budget) (*yamlx.Map, error) {
+	values, err := ownValues(d, budget)
 	if err != nil {
 		return nil, err
 	}
@@ -194,8 +238,11 @@ func dependencyModel(d skipper.Package, parent, overrides *yamlx.Map) (*yamlx.Ma
 		}
 		over, ok := section.(*yamlx.Map)
 		if !ok {
-			return nil, skipper.Errorf(skipper.CodeInvalid, "values: %s is a dependency of the package, "+
-				"so its section must hold keys with values; found %s", d.Metadata.Name, yamlx.Describe(section))
+			return nil, skipper.Errorf(skipper.CodeInvalid, "%w", &valueError{
+				message: fmt.Sprintf("%s is a dependency of the package, so its section must hold keys with values; found %s",
+					d.Metadata.Name, yamlx.Describe(section)),
+				path: []string{d.Metadata.Name}, file: from == parent,
+			})
 		}
 		if values, err = Merge(values, over); err != nil {
 			return nil, err

@@ -53,8 +53,31 @@ func ReadFolder(dir string) (skipper.Package, error) {
 	return top(all, dir)
 }
 
-// Write packs the folder of a package. The same files always give the same bytes. The folder in the zip is
-// NAME-VERSION, whatever dir is called.
+// Content is what a package has in it, read or not.
+type Content struct {
+	Root  string            // the folder in the zip, or the one that was read
+	Files map[string][]byte // by their path from the root, with slashes
+}
+
+// Open reads the zip of a package without asking what the files mean.
+func Open(zip []byte) (Content, error) {
+	root, all, err := unzip(zip)
+	return Content{root, all}, err
+}
+
+// OpenFolder reads the folder of a package without asking what the files mean, as Write would pack it.
+func OpenFolder(dir string) (Content, error) {
+	all, err := readFolder(dir)
+	return Content{dir, all}, err
+}
+
+// Package makes a package of the files, as Read and ReadFolder do.
+func (c Content) Package() (skipper.Package, error) { return top(c.Files, c.Root) }
+
+// Write packs the folder of a package. The same files always give the same bytes, whatever their times and modes and
+// whatever program packs them: nothing is compressed. The folder in the zip is NAME-VERSION, whatever dir is called.
+// Left out is what readers of packages have no use for: names that start with a dot, backups of editors, files that
+// desktops leave behind, and the zips beside package.yml.
 func Write(dir string) ([]byte, error) {
 	all, err := readFolder(dir)
 	if err != nil {
@@ -117,7 +140,7 @@ func (f files) build(where string, depth int) (skipper.Package, error) {
 		case lower == "values.yml" || lower == "values.yaml":
 			raw := text(f[name])
 			p.ConfigValues = &skipper.ConfigValues{Raw: &raw}
-		case strings.HasSuffix(name, "manifest.yml") || strings.HasSuffix(name, "manifest.yaml"):
+		case name == skipper.SchemaFile || strings.HasSuffix(name, "manifest.yml") || strings.HasSuffix(name, "manifest.yaml"):
 			p.FileHolders = append(p.FileHolders, skipper.FileHolder{Name: name, Bytes: f[name]})
 		}
 	}

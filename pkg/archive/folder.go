@@ -4,13 +4,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
 	"github.com/skiff-project/skiff/pkg/skipper"
 )
 
-// readFolder reads all files below a folder, except those whose name, or whose folder's name, starts with a dot.
+// readFolder reads all files below a folder, except those that are left out.
 func readFolder(dir string) (all files, err error) {
 	root, err := os.OpenRoot(dir) // no link leads out of it
 	if err != nil {
@@ -26,9 +27,9 @@ func readFolder(dir string) (all files, err error) {
 		switch {
 		case err != nil:
 			return skipper.Errorf(skipper.CodeInvalid, "the package folder cannot be read: %w", err)
-		case name != "." && strings.HasPrefix(entry.Name(), ".") && entry.IsDir():
+		case name != "." && entry.IsDir() && isLeftOut(name):
 			return fs.SkipDir
-		case entry.IsDir() || strings.HasPrefix(entry.Name(), "."):
+		case entry.IsDir() || isLeftOut(name):
 			return nil
 		case !entry.Type().IsRegular():
 			return skipper.Errorf(skipper.CodeInvalid, "%s is not a plain file; a package may hold only such",
@@ -47,6 +48,25 @@ func readFolder(dir string) (all files, err error) {
 		return nil
 	})
 	return all, err
+}
+
+// isLeftOut tells a file or folder that is no part of the package, by its path: hidden ones, backups of editors, what
+// desktops leave behind. A zip beside package.yml is the package itself, packed before.
+func isLeftOut(name string) bool {
+	base := path.Base(name)
+	switch {
+	case strings.HasPrefix(base, "."), strings.HasSuffix(base, "~"):
+		return true
+	case strings.HasPrefix(base, "#") && strings.HasSuffix(base, "#"):
+		return true
+	case !strings.Contains(name, "/") && path.Ext(name) == ".zip":
+		return true
+	}
+	switch path.Ext(base) {
+	case ".bak", ".orig", ".rej", ".swp", ".swo", ".swx":
+		return true
+	}
+	return base == "Thumbs.db" || base == "desktop.ini" || base == "__MACOSX"
 }
 
 func readFile(root *os.Root, name string, limit int64) (content []byte, err error) {

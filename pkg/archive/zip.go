@@ -4,10 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/skiff-project/skiff/pkg/skipper"
@@ -111,13 +111,25 @@ func (u *unpacker) inflate(entry *zip.File) ([]byte, error) {
 	return content, nil
 }
 
-// pack writes files below a root folder, in the order of their names and with a fixed time.
+// The header of an entry: the first day a zip can name, UTF-8 names, nothing that a reader newer than of 1993 needs.
+const (
+	firstDay   = 1<<5 | 1
+	utf8Names  = 0x800
+	zipVersion = 20
+)
+
+// pack writes files below a root folder, in the order of their names, with a fixed time and as they are: what a
+// compressor makes of them changes with its version.
 func pack(all files, root string) ([]byte, error) {
 	var packed bytes.Buffer
 	writer := zip.NewWriter(&packed)
 	for _, name := range all.names() {
-		w, err := writer.CreateHeader(&zip.FileHeader{
-			Name: root + "/" + name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),
+		size := uint64(len(all[name]))
+		w, err := writer.CreateRaw(&zip.FileHeader{
+			Name: root + "/" + name, Method: zip.Store, Flags: utf8Names,
+			CreatorVersion: zipVersion, ReaderVersion: zipVersion,
+			ModifiedDate: firstDay, //nolint:staticcheck // CreateRaw takes the fields as they are written
+			CRC32:        crc32.ChecksumIEEE(all[name]), CompressedSize64: size, UncompressedSize64: size,
 		})
 		if err != nil {
 			return nil, err

@@ -49,9 +49,10 @@ func (d Difference) Replaced() []string { return slices.Concat(d.Changed, d.Forc
 
 // Deploy lists the applications of the replacing manifest that have to be deployed, in its order.
 func (d Difference) Deploy() []string {
+	wanted := firstPlaces(slices.Concat(d.Changed, d.Forced, d.Added))
 	var apps []string
 	for _, name := range d.replacing {
-		if slices.Contains(d.Changed, name) || slices.Contains(d.Forced, name) || slices.Contains(d.Added, name) {
+		if _, ok := wanted[name]; ok {
 			apps = append(apps, name)
 		}
 	}
@@ -70,23 +71,29 @@ func Compare(existing, replacing string, force Force) (Difference, error) {
 		return Difference{}, err
 	}
 	d := Difference{replacing: names(next)}
+	places := firstPlaces(d.replacing)
+	changed, dropped, added := set{}, set{}, set{}
 	for _, a := range old {
-		i := slices.Index(d.replacing, a.Name)
-		if i < 0 {
-			d.Dropped = appendNew(d.Dropped, a.Name)
+		i, stays := places[a.Name]
+		if !stays {
+			dropped.addTo(&d.Dropped, a.Name)
 			continue
 		}
-		if changes := changesOf(a, next[i]); len(changes) > 0 && !slices.Contains(d.Changed, a.Name) {
-			d.Changed = append(d.Changed, a.Name)
+		if changes := changesOf(a, next[i]); len(changes) > 0 && changed.addTo(&d.Changed, a.Name) {
 			d.Apps = append(d.Apps, ApplicationDifference{a.Name, changes})
 		}
 	}
+	before := firstPlaces(names(old))
 	for _, name := range d.replacing {
-		if !slices.Contains(names(old), name) {
-			d.Added = appendNew(d.Added, name)
+		if _, known := before[name]; !known {
+			added.addTo(&d.Added, name)
 		}
 	}
-	d.Forced = d.forced(old, force)
+	for _, name := range force.names(old) {
+		if !changed[name] && !dropped[name] && !added[name] {
+			changed.addTo(&d.Forced, name)
+		}
+	}
 	return d, nil
 }
 
@@ -121,28 +128,40 @@ func names(applications []Application) []string {
 	return all
 }
 
-func appendNew(list []string, name string) []string {
-	if slices.Contains(list, name) {
-		return list
-	}
-	return append(list, name)
-}
-
-func (d Difference) forced(existing []Application, force Force) []string {
-	if !force.On {
-		return nil
-	}
-	asked := force.Apps
-	if len(asked) == 0 {
-		asked = names(existing)
-	}
-	var forced []string
-	for _, name := range asked {
-		if !slices.Contains(d.Changed, name) && !slices.Contains(d.Added, name) && !slices.Contains(d.Dropped, name) {
-			forced = appendNew(forced, name)
+// firstPlaces gives where each name stands first: manifests may be long, so names are not looked for one by one.
+func firstPlaces(names []string) map[string]int {
+	places := make(map[string]int, len(names))
+	for i, name := range names {
+		if _, known := places[name]; !known {
+			places[name] = i
 		}
 	}
-	return forced
+	return places
+}
+
+// set has the names that a list has already.
+type set map[string]bool
+
+// addTo appends a name to the list unless the set has it, and says whether it did.
+func (s set) addTo(list *[]string, name string) bool {
+	if s[name] {
+		return false
+	}
+	s[name] = true
+	*list = append(*list, name)
+	return true
+}
+
+// names lists the applications to replace in any case.
+func (f Force) names(existing []Application) []string {
+	switch {
+	case !f.On:
+		return nil
+	case len(f.Apps) > 0:
+		return f.Apps
+	default:
+		return names(existing)
+	}
 }
 
 func changesOf(old, next Application) []Change {
@@ -167,26 +186,31 @@ func changesOf(old, next Application) []Change {
 // propertyChanges lists what differs: first what was there, then what is new.
 func propertyChanges(field string, old, next Properties) []Change {
 	var changes []Change
+	before, after := firstPlaces(old.names()), firstPlaces(next.names())
 	for _, p := range old {
-		i := next.index(p.Name)
+		i, stays := after[p.Name]
 		switch {
 		case p.Name == countKey:
-		case i < 0:
+		case !stays:
 			changes = append(changes, Change{field + "." + p.Name, orNull(p.Value), nil})
 		case !same(p.Value, next[i].Value):
 			changes = append(changes, Change{field + "." + p.Name, orNull(p.Value), orNull(next[i].Value)})
 		}
 	}
 	for _, p := range next {
-		if p.Name != countKey && old.index(p.Name) < 0 {
+		if _, known := before[p.Name]; !known && p.Name != countKey {
 			changes = append(changes, Change{field + "." + p.Name, nil, orNull(p.Value)})
 		}
 	}
 	return changes
 }
 
-func (p Properties) index(name string) int {
-	return slices.IndexFunc(p, func(property Property) bool { return property.Name == name })
+func (p Properties) names() []string {
+	all := make([]string, len(p))
+	for i, property := range p {
+		all[i] = property.Name
+	}
+	return all
 }
 
 func same(a, b *string) bool {

@@ -75,7 +75,7 @@ func TestParse_SaysWhatIsWrong(t *testing.T) {
 			head + "spec: x",
 			"Can't parse Package's manifest YAML: spec in document 1 must be keys with values, found a text",
 		},
-		"not YAML": {"a: [", "the manifest is not valid YAML: line 1: did not find expected node content"},
+		"not YAML": {"a: [", "the manifest is not valid YAML: line 1: the [ that opens here is not closed; add ']'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -102,6 +102,37 @@ func FuzzParse(f *testing.F) {
 			if a.Name == "" {
 				t.Fatal("an application without a name")
 			}
+		}
+	})
+}
+
+func FuzzDiff(f *testing.F) {
+	f.Add(before, after)
+	f.Add(cloudFoundry, before)
+	f.Add("kind: SpringBootApp\nmetadata: {name: a, 1: x, '1': y}\n", "kind: SpringBootApp\nmetadata: {'1': z, name: a}\n")
+	f.Fuzz(func(t *testing.T, existing, replacing string) {
+		d, err := DiffOf(existing, replacing)
+		if err != nil {
+			if skipper.CodeOf(err) != skipper.CodeInvalid {
+				t.Fatalf("an error without a code: %v", err)
+			}
+			return
+		}
+		if back, err := DiffOf(replacing, existing); err != nil || len(back.Applications) != len(d.Applications) {
+			t.Fatalf("%d applications differ, and %d the other way round: %v", len(d.Applications), len(back.Applications), err)
+		}
+		if (len(d.Applications) == 0) != (d.Text() == "") {
+			t.Fatalf("%d applications differ, and the text is %q", len(d.Applications), d.Text())
+		}
+		for _, a := range d.Applications {
+			for _, f := range a.Fields {
+				if (f.Old == nil) != (f.Action == Added) || (f.New == nil) != (f.Action == Removed) {
+					t.Fatalf("%+v does not fit its values", f)
+				}
+			}
+		}
+		if _, err := Compare(existing, replacing, Force{On: true}); err != nil && skipper.CodeOf(err) != skipper.CodeInvalid {
+			t.Fatalf("an error without a code: %v", err)
 		}
 	})
 }

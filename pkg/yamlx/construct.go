@@ -1,147 +1,116 @@
 package yamlx
 
 import (
-	"fmt"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
-// constructor turns the parser's nodes into values.
+// constructor turns the pieces of a document into values.
 type constructor struct {
-	source  source
-	nodes   int // made so far, what aliases repeat included
-	aliases int
-	depth   int
-	done    map[*yaml.Node]Value // lists and maps of the document, so that aliases give the same one again
-	sizes   map[*yaml.Node]int   // how many nodes each of them is
-	seen    map[*yaml.Node]bool  // nodes with an anchor in the document
+	budget *Budget
+	done   map[*piece]built // lists and maps with an anchor, so that aliases give the same one again
 }
 
-func (c *constructor) document(node *yaml.Node) (Value, error) {
-	c.aliases = 0
-	c.done, c.sizes, c.seen = map[*yaml.Node]Value{}, map[*yaml.Node]int{}, map[*yaml.Node]bool{}
-	return c.value(node)
+// built is the value of a list or a map with how much it counts.
+type built struct {
+	value Value
+	nodes int
 }
 
-func (c *constructor) value(node *yaml.Node) (Value, error) {
-	line := node.Line
-	if node.Kind == yaml.AliasNode {
-		target, err := c.target(node)
-		if err != nil {
-			return nil, err
+func newConstructor(budget *Budget) *constructor { return &constructor{budget: budget} }
+
+func (c *constructor) value(p *piece) (Value, error) {
+	line := p.line
+	if p.kind == aliasKind {
+		name := p.text
+		if p = p.target; p.kind != scalarKind {
+			if done, whole := c.done[p]; whole {
+				return done.value, c.count(line, done.nodes)
+			}
+			return nil, errorf(line, "alias %s stands inside of what it repeats", name)
 		}
-		node = target
 	}
-	if v, ok := c.done[node]; ok {
-		return v, c.count(line, c.sizes[node])
-	}
-	if err := c.enter(node, line); err != nil {
+	if err := c.count(line, 1+len(p.text)/16); err != nil { // long texts weigh more: aliases repeat them, too
 		return nil, err
 	}
-	if node.Kind == yaml.ScalarNode {
-		return c.scalar(node)
+	if p.kind == scalarKind {
+		return c.scalar(p)
 	}
-	before := c.nodes
-	c.depth++
-	v, err := c.collection(node)
-	c.depth--
-	if err != nil {
-		return nil, err
+	before := c.budget.nodes
+	v, err := c.collection(p)
+	if err == nil && p.anchored {
+		if c.done == nil {
+			c.done = map[*piece]built{}
+		}
+		c.done[p] = built{v, c.budget.nodes - before + 1}
 	}
-	c.done[node], c.sizes[node] = v, c.nodes-before+1
-	return v, nil
-}
-
-// enter counts a node and checks what holds for every kind; line is that of its alias, if it came by one.
-func (c *constructor) enter(node *yaml.Node, line int) error {
-	if node.Anchor != "" {
-		c.seen[node] = true
-	}
-	if (node.Value != "" || node.Style != 0) && c.source.tabBefore(node.Line, node.Column) {
-		return errorf(node.Line, "a tab cannot set off a value; use spaces")
-	}
-	if node.Kind != yaml.ScalarNode && c.depth >= maxDepth {
-		return errorf(node.Line, "nesting depth exceeds %d", maxDepth)
-	}
-	return c.count(line, 1+len(node.Value)/16) // long texts weigh more: aliases repeat them, too
+	return v, err
 }
 
 func (c *constructor) count(line, n int) error {
-	if c.nodes += n; c.nodes > maxNodes {
+	if c.budget.nodes += n; c.budget.nodes > maxNodes {
 		return errorf(line, "the text has more values than the limit of %d; what aliases repeat counts each time", maxNodes)
 	}
 	return nil
 }
 
-// target finds what an alias stands for: something whole of the same document.
-func (c *constructor) target(alias *yaml.Node) (*yaml.Node, error) {
-	node := alias.Alias
-	if !c.seen[node] {
-		return nil, errorf(alias.Line, "found undefined alias %s", alias.Value)
-	}
-	if node.Kind == yaml.ScalarNode {
-		return node, nil
-	}
-	if _, whole := c.done[node]; !whole {
-		return nil, errorf(alias.Line, "alias %s stands inside of what it repeats", alias.Value)
-	}
-	if c.aliases++; c.aliases > maxAliases {
-		return nil, errorf(alias.Line, "more than %d aliases of lists and maps", maxAliases)
-	}
-	return node, nil
-}
-
-func (c *constructor) scalar(node *yaml.Node) (Value, error) {
-	text := c.source.text(node)
+func (c *constructor) scalar(p *piece) (Value, error) {
 	t := tagStr
 	switch {
-	case node.Style&yaml.TaggedStyle != 0:
-		t = tag(node.Tag)
-	case node.Style == 0:
-		t = resolve(text)
+	case p.tag != "":
+		t = tag(p.tag)
+	case p.plain:
+		t = resolve(p.text)
 	}
-	v, ok := scalar(t, text)
+	v, ok := parseScalar(t, p.text)
 	switch {
 	case ok:
 		return v, nil
 	case t == tagBool || t == tagInt || t == tagFloat || t == tagTimestamp || t == tagBinary:
-		return nil, errorf(node.Line, "%q is not a value of type %s", text, t)
+		return nil, errorf(p.line, "%q is not a value of type %s", shortened(p.text), t)
 	default:
-		return nil, unknownTag(node, string(t))
+		return nil, unknownTag(p, string(t))
 	}
 }
 
-func unknownTag(node *yaml.Node, tag string) error {
+// shortened keeps a text from filling a message.
+func shortened(text string) string {
+	const limit = 60
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
+}
+
+func unknownTag(p *piece, tag string) error {
 	if name, ok := strings.CutPrefix(tag, "!!"); ok {
 		tag = "tag:yaml.org,2002:" + name
 	}
-	return errorf(node.Line, "could not determine a constructor for the tag %s", tag)
+	return errorf(p.line, "could not determine a constructor for the tag %s", shortened(tag))
 }
 
-func (c *constructor) collection(node *yaml.Node) (Value, error) {
+func (c *constructor) collection(p *piece) (Value, error) {
 	switch {
-	case node.Kind == yaml.SequenceNode && node.Tag == "!!seq":
-		return c.list(node)
-	case node.Kind == yaml.SequenceNode && (node.Tag == "!!omap" || node.Tag == "!!pairs"):
-		return c.pairs(node)
-	case node.Kind == yaml.MappingNode && node.Tag == "!!map":
-		return c.mapping(node)
-	case node.Kind == yaml.MappingNode && node.Tag == "!!set":
-		set, err := c.mapping(node)
+	case p.kind == sequenceKind && (p.tag == "" || p.tag == "!!seq"):
+		return c.list(p)
+	case p.kind == sequenceKind && (p.tag == "!!omap" || p.tag == "!!pairs"):
+		return c.pairs(p)
+	case p.kind == mappingKind && (p.tag == "" || p.tag == "!!map"):
+		return c.mapping(p)
+	case p.kind == mappingKind && p.tag == "!!set":
+		set, err := c.mapping(p)
 		if err != nil {
 			return nil, err
 		}
 		set.Set = true
 		return set, nil
 	default:
-		return nil, unknownTag(node, node.Tag)
+		return nil, unknownTag(p, p.tag)
 	}
 }
 
-func (c *constructor) list(node *yaml.Node) (*List, error) {
-	list := &List{Items: make([]Value, 0, len(node.Content))}
-	for _, item := range node.Content {
+func (c *constructor) list(p *piece) (*List, error) {
+	list := &List{Items: make([]Value, 0, len(p.items))}
+	for _, item := range p.items {
 		v, err := c.value(item)
 		if err != nil {
 			return nil, err
@@ -152,85 +121,110 @@ func (c *constructor) list(node *yaml.Node) (*List, error) {
 }
 
 // pairs reads a list of maps of one key each: !!omap makes a map of it, !!pairs a list of lists.
-func (c *constructor) pairs(node *yaml.Node) (Value, error) {
+func (c *constructor) pairs(p *piece) (Value, error) {
 	ordered, list := NewMap(), &List{}
-	for _, item := range node.Content {
+	for _, item := range p.items {
 		v, err := c.value(item)
 		if err != nil {
 			return nil, err
 		}
 		pair, ok := v.(*Map)
 		if !ok || pair.Len() != 1 {
-			return nil, errorf(item.Line, "%s expects items of one key with its value", node.Tag)
+			return nil, errorf(item.line, "%s expects items of one key with its value", p.tag)
 		}
 		entry := pair.Entries()[0]
-		ordered.Put(entry.Key, entry.Value)
+		if p.tag == "!!omap" {
+			ordered.Put(entry.Key, entry.Value)
+			continue
+		}
 		list.Items = append(list.Items, &List{Items: []Value{entry.Key, entry.Value}})
 	}
-	if node.Tag == "!!omap" {
+	if p.tag == "!!omap" {
 		return ordered, nil
 	}
 	return list, nil
 }
 
-func (c *constructor) mapping(node *yaml.Node) (*Map, error) {
-	pairs, err := c.pairsOf(node)
+func (c *constructor) mapping(p *piece) (*Map, error) {
+	pairs, merges, err := c.pairsOf(p)
 	if err != nil {
 		return nil, err
 	}
-	if pairs, err = c.merged(pairs); err != nil {
-		return nil, err
+	if merges {
+		if pairs, err = c.merged(pairs); err != nil {
+			return nil, err
+		}
 	}
-	m := NewMap()
+	m := &Map{entries: make([]Entry, 0, len(pairs))}
 	for _, p := range pairs {
 		v, err := c.value(p.value)
 		if err != nil {
 			return nil, err
 		}
-		m.Put(p.key, v)
+		m.put(p.id, Entry{p.key, v})
 	}
 	return m, nil
 }
 
-// pair is a key of a mapping with the node of its value.
+// pair is a key of a mapping with what stands behind it.
 type pair struct {
 	key   Value
-	value *yaml.Node
+	id    any // of the key
+	value *piece
 	merge bool // the key is <<
 }
 
 // pairsOf reads the keys of a mapping. Of equal keys the last counts, at the last one's place.
-func (c *constructor) pairsOf(node *yaml.Node) ([]pair, error) {
-	pairs := make([]pair, 0, len(node.Content)/2)
-	last := map[string]int{}
-	for i := 0; i < len(node.Content); i += 2 {
-		p := pair{value: node.Content[i+1], merge: isMerge(node.Content[i])}
-		if !p.merge {
-			key, err := c.value(node.Content[i])
-			if err != nil {
-				return nil, err
+func (c *constructor) pairsOf(p *piece) (pairs []pair, merges bool, err error) {
+	pairs = make([]pair, 0, len(p.items)/2)
+	var last keyPlaces
+	doubled := false
+	for i := 0; i < len(p.items); i += 2 {
+		next := pair{value: p.items[i+1], merge: isMerge(p.items[i])}
+		merges = merges || next.merge
+		if !next.merge {
+			if next.key, err = c.key(p.items[i]); err != nil {
+				return nil, false, err
 			}
-			p.key = key
-			last[identity(key)] = len(pairs)
+			next.id = identify(next.key)
+			if _, known := last.find(next.id); known {
+				doubled = true
+			}
+			last.set(next.id, len(pairs))
 		}
-		pairs = append(pairs, p)
+		pairs = append(pairs, next)
+	}
+	if !doubled {
+		return pairs, merges, nil
 	}
 	kept := pairs[:0]
 	for i, p := range pairs {
-		if p.merge || last[identity(p.key)] == i {
+		if at, _ := last.find(p.id); p.merge || at == i {
 			kept = append(kept, p)
 		}
 	}
-	return kept, nil
+	return kept, merges, nil
 }
 
-func isMerge(key *yaml.Node) bool {
-	return key.Kind == yaml.ScalarNode && key.Tag == "!!merge"
+// key reads a key. Telling lists and maps apart takes time that grows with their size, at each level they stand at.
+func (c *constructor) key(p *piece) (Value, error) {
+	before := c.budget.nodes
+	key, err := c.value(p)
+	if isCollection(key) {
+		if c.budget.keys += c.budget.nodes - before; c.budget.keys > maxKeyWork {
+			return nil, errorf(p.line, "the keys of the text that are lists or maps have more than %d values", maxKeyWork)
+		}
+	}
+	return key, err
+}
+
+func isMerge(key *piece) bool {
+	return key.kind == scalarKind && (key.tag == string(tagMerge) || key.tag == "" && key.plain && key.text == "<<")
 }
 
 // merged puts in place of << what it names: its own keys win, and stand where the merged ones stood.
 func (c *constructor) merged(pairs []pair) ([]pair, error) {
-	m := merger{c: c, places: map[string]int{}}
+	m := merger{c: c}
 	if err := m.add(pairs, true); err != nil {
 		return nil, err
 	}
@@ -240,7 +234,7 @@ func (c *constructor) merged(pairs []pair) ([]pair, error) {
 type merger struct {
 	c      *constructor
 	pairs  []pair
-	places map[string]int
+	places keyPlaces
 }
 
 func (m *merger) add(pairs []pair, own bool) error {
@@ -251,11 +245,10 @@ func (m *merger) add(pairs []pair, own bool) error {
 			}
 			continue
 		}
-		id := identity(p.key)
-		place, known := m.places[id]
+		place, known := m.places.find(p.id)
 		switch {
 		case !known:
-			m.places[id] = len(m.pairs)
+			m.places.set(p.id, len(m.pairs))
 			m.pairs = append(m.pairs, p)
 		case own:
 			m.pairs[place] = p
@@ -264,26 +257,26 @@ func (m *merger) add(pairs []pair, own bool) error {
 	return nil
 }
 
-func (m *merger) merge(node *yaml.Node) error {
-	line := node.Line
-	if _, err := m.c.value(node); err != nil { // sees to aliases, depth and size
+func (m *merger) merge(p *piece) error {
+	line := p.line
+	if _, err := m.c.value(p); err != nil { // sees to aliases and size
 		return err
 	}
-	if node.Kind == yaml.AliasNode {
-		node = node.Alias
+	if p.kind == aliasKind {
+		p = p.target
 	}
-	sources := []*yaml.Node{node}
-	if node.Kind == yaml.SequenceNode {
-		sources = node.Content
+	sources := []*piece{p}
+	if p.kind == sequenceKind {
+		sources = p.items
 	}
 	for _, s := range sources {
-		if s.Kind == yaml.AliasNode {
-			s = s.Alias
+		if s.kind == aliasKind {
+			s = s.target
 		}
-		if s.Kind != yaml.MappingNode {
-			return errorf(line, "expected a mapping or list of mappings for merging, but found %s", kindName(s))
+		if s.kind != mappingKind {
+			return errorf(line, "expected a mapping or list of mappings for merging, but found %s", s.kind)
 		}
-		pairs, err := m.c.pairsOf(s)
+		pairs, _, err := m.c.pairsOf(s)
 		if err != nil {
 			return err
 		}
@@ -292,15 +285,4 @@ func (m *merger) merge(node *yaml.Node) error {
 		}
 	}
 	return nil
-}
-
-func kindName(node *yaml.Node) string {
-	switch node.Kind {
-	case yaml.ScalarNode:
-		return "scalar"
-	case yaml.SequenceNode:
-		return "sequence"
-	default:
-		return fmt.Sprintf("node of kind %d", node.Kind)
-	}
 }

@@ -3,6 +3,7 @@ package yamlx
 import (
 	"encoding/base64"
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 	"time"
@@ -10,25 +11,32 @@ import (
 
 // Dump writes documents as manifests are written: every key and value in double quotes, never folded.
 func Dump(documents []Value) string {
-	return dump(documents, representer{quote: true, done: map[any]*node{}}, emitter{width: noWidth})
+	text, _ := DumpWithin(documents, math.MaxInt) // nothing is as long as that
+	return text
+}
+
+// DumpWithin writes documents as Dump, and says whether the text has at most a number of bytes; a longer one is not
+// written to its end.
+func DumpWithin(documents []Value, limit int) (text string, ok bool) {
+	return dump(documents, representer{quote: true}, emitter{width: noWidth, limit: limit})
 }
 
 // Plain writes one document as SnakeYAML's block style: no quotes where none are needed, long lines folded.
 func Plain(document Value) string {
-	return dump([]Value{document}, representer{done: map[any]*node{}}, emitter{width: 80})
+	text, _ := dump([]Value{document}, representer{}, emitter{width: 80, limit: math.MaxInt})
+	return text
 }
 
-func dump(documents []Value, r representer, e emitter) string {
+func dump(documents []Value, r representer, e emitter) (text string, ok bool) {
 	e.indent, e.whitespace, e.indention = -1, true, true
 	anchors := 0
 	for i, document := range documents {
-		clear(r.done)
+		r.done = nil
 		root := r.represent(document)
-		anchors = name(root, map[*node]bool{}, anchors)
-		e.written = map[*node]bool{}
+		anchors = name(root, anchors)
 		e.document(root, i == 0)
 	}
-	return e.out.String()
+	return e.out.String(), e.out.Len() <= e.limit
 }
 
 type style byte
@@ -48,6 +56,11 @@ const (
 	mappingKind
 )
 
+// String names a kind for people.
+func (k kind) String() string {
+	return []string{"scalar", "sequence", "mapping", "alias"}[k]
+}
+
 // node is what is to be written: a scalar, the items of a sequence, or keys and values in turn.
 type node struct {
 	kind   kind
@@ -57,12 +70,14 @@ type node struct {
 	flow   bool
 	items  []*node
 	anchor string // given to what is written more than once
+
+	met, written bool
 }
 
 // representer turns values into nodes; equal lists and maps by reference become one node.
 type representer struct {
 	quote bool
-	done  map[any]*node
+	done  map[Value]*node
 }
 
 func (r *representer) represent(v Value) *node {
@@ -79,18 +94,16 @@ func (r *representer) represent(v Value) *node {
 	case []byte:
 		return binary(v)
 	case *List:
-		n := &node{kind: sequenceKind, tag: "!!seq"}
-		r.done[v] = n
+		n := r.collection(v, sequenceKind, "!!seq", len(v.Items))
 		for _, item := range v.Items {
 			n.items = append(n.items, r.represent(item))
 		}
 		return r.withFlow(n)
 	case *Map:
-		n := &node{kind: mappingKind, tag: "!!map"}
+		n := r.collection(v, mappingKind, "!!map", 2*len(v.entries))
 		if v.Set {
 			n.tag = "!!set"
 		}
-		r.done[v] = n
 		for _, e := range v.entries {
 			n.items = append(n.items, r.represent(e.Key), r.represent(e.Value))
 		}
@@ -98,6 +111,17 @@ func (r *representer) represent(v Value) *node {
 	default:
 		return r.number(v)
 	}
+}
+
+func (r *representer) collection(v Value, kind kind, tag string, items int) *node {
+	n := &node{kind: kind, tag: tag, items: make([]*node, 0, items)}
+	if items > 0 {
+		if r.done == nil {
+			r.done = map[Value]*node{}
+		}
+		r.done[v] = n
+	}
+	return n
 }
 
 func isCollection(v Value) bool {
@@ -172,17 +196,17 @@ func isPrintable(c rune) bool {
 }
 
 // name gives anchors to the nodes that are met more than once, numbered on over all documents.
-func name(n *node, met map[*node]bool, anchors int) int {
-	if met[n] {
+func name(n *node, anchors int) int {
+	if n.met {
 		if n.anchor == "" {
 			anchors++
 			n.anchor = fmt.Sprintf("id%03d", anchors)
 		}
 		return anchors
 	}
-	met[n] = true
+	n.met = true
 	for _, item := range n.items {
-		anchors = name(item, met, anchors)
+		anchors = name(item, anchors)
 	}
 	return anchors
 }

@@ -21,7 +21,7 @@ type emitter struct {
 	column     int // in UTF-16 units
 	whitespace bool
 	indention  bool // only indentation and indicators stand on the line
-	written    map[*node]bool
+	limit      int  // in bytes; behind it nothing more is written
 }
 
 func (e *emitter) document(root *node, first bool) {
@@ -35,14 +35,17 @@ func (e *emitter) document(root *node, first bool) {
 
 // node writes a node; inMapping says that it is a key or a value, key that it is a key on one line.
 func (e *emitter) node(n *node, inMapping, key bool) {
-	if e.written[n] {
+	if e.out.Len() > e.limit {
+		return
+	}
+	if n.written {
 		e.indicator("*"+n.anchor, true, false, false)
 		return
 	}
 	if n.anchor != "" {
 		e.indicator("&"+n.anchor, true, false, false)
 	}
-	e.written[n] = true
+	n.written = true
 	if n.kind == scalarKind {
 		e.scalar(n, key)
 		return
@@ -151,7 +154,7 @@ func (e *emitter) flowMapping(n *node) {
 // isSimple says whether a key stands on one line before its colon. The reference takes an empty list or map for one and
 // writes what nobody can read: they are set over two lines.
 func (e *emitter) isSimple(key *node) bool {
-	if e.written[key] {
+	if key.written {
 		return true // an alias
 	}
 	return key.kind == scalarKind && key.text != "" && !strings.ContainsFunc(key.text, isLineBreak) &&
@@ -203,6 +206,9 @@ func (e *emitter) write(text string) {
 
 // units is the length of a text as Java counts it.
 func units(text string) int {
+	if isASCII(text) {
+		return len(text)
+	}
 	n := 0
 	for _, r := range text {
 		n += max(1, utf16.RuneLen(r))

@@ -2,8 +2,6 @@ package yamlx
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
 )
 
 // Error says what is wrong with a YAML text.
@@ -22,17 +20,4 @@ func (e *Error) Error() string {
 
 func errorf(line int, format string, args ...any) *Error {
 	return &Error{Line: line, Message: fmt.Sprintf(format, args...)}
-}
-
-// parserError takes the line out of the parser's text, which is its only way to tell it.
-func parserError(err error) *Error {
-	match := regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`).FindStringSubmatch(err.Error())
-	if match == nil {
-		return errorf(0, "%s", err)
-	}
-	line, err := strconv.Atoi(match[1])
-	if err != nil {
-		line = 0 // the parser named none
-	}
-	return errorf(line, "%s", match[2])
 }

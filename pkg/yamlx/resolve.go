@@ -25,52 +25,74 @@ const (
 	tagMerge     tag = "!!merge"
 )
 
-// The patterns of YAML 1.1 in SnakeYAML's reading, in the order they are tried; limit is the longest text looked at.
-var implicit = []struct {
-	tag     tag
-	first   string
-	limit   int
-	pattern *regexp.Regexp
-}{
-	{
-		tagBool, "yYnNtTfFoO", 10,
-		regexp.MustCompile(`^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`),
-	},
-	{
-		tagInt, "-+0123456789", 1024,
-		regexp.MustCompile(`^(?:[-+]?0b_*[01][01_]*|[-+]?0_*[0-7][0-7_]*|[-+]?(?:0|[1-9][0-9_]*)|` +
-			`[-+]?0x_*[0-9a-fA-F][0-9a-fA-F_]*|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$`),
-	},
-	{
-		tagFloat, "-+0123456789.", 1024,
-		regexp.MustCompile(`^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+|` +
-			`\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|` +
-			`[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`),
-	},
-	{tagMerge, "<", 10, regexp.MustCompile(`^<<$`)},
-	{tagNull, "~nN ", 10, regexp.MustCompile(`^(?:~|null|Null|NULL| )$`)},
-	{
-		tagTimestamp, "0123456789", 50,
-		regexp.MustCompile(`^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}` +
-			`:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?)$`),
-	},
-}
+// The longest texts that are looked at as something other than text; a longer number is none.
+const (
+	maxNumber    = 1024
+	maxTimestamp = 50
+)
+
+// The patterns of YAML 1.1 in SnakeYAML's reading.
+var (
+	intPattern = regexp.MustCompile(`^(?:[-+]?0b_*[01][01_]*|[-+]?0_*[0-7][0-7_]*|[-+]?(?:0|[1-9][0-9_]*)|` +
+		`[-+]?0x_*[0-9a-fA-F][0-9a-fA-F_]*|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$`)
+	floatPattern = regexp.MustCompile(`^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+|` +
+		`\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|` +
+		`[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)
+	timestampPattern = regexp.MustCompile(`^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}` +
+		`:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?)$`)
+)
 
 // resolve gives the type of an unquoted scalar.
 func resolve(text string) tag {
-	if text == "" {
+	switch text {
+	case "", "~", "null", "Null", "NULL", " ":
 		return tagNull
+	case "yes", "Yes", "YES", "no", "No", "NO", "true", "True", "TRUE", "false", "False", "FALSE",
+		"on", "On", "ON", "off", "Off", "OFF":
+		return tagBool
+	case "<<":
+		return tagMerge
 	}
-	for _, r := range implicit {
-		if strings.IndexByte(r.first, text[0]) >= 0 && len(text) <= r.limit && r.pattern.MatchString(text) {
-			return r.tag
-		}
+	if c := text[0]; (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' || len(text) > maxNumber {
+		return tagStr
 	}
-	return tagStr
+	return resolveNumber(text)
 }
 
-// scalar makes the value of a scalar of a known type; ok is false when the text is none of that type.
-func scalar(t tag, text string) (v Value, ok bool) {
+// resolveNumber tells numbers and times from texts that begin like one. Most are no work for a pattern.
+func resolveNumber(text string) tag {
+	digits := 0
+	point, exponent, word := false, false, false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= '0' && c <= '9':
+			digits++
+		case c == '.':
+			point = true
+		case c == 'e' || c == 'E':
+			exponent = true
+		case strings.IndexByte("-+_:xbacdfABCDF", c) >= 0:
+			// of numbers of some sort
+		default:
+			word = true
+		}
+	}
+	switch {
+	case digits == len(text) && text[0] != '0' && !word:
+		return tagInt
+	case !word && !point && intPattern.MatchString(text):
+		return tagInt
+	case (point || exponent) && floatPattern.MatchString(text):
+		return tagFloat
+	case len(text) >= len("2006-1-2") && len(text) <= maxTimestamp && text[4] == '-' && timestampPattern.MatchString(text):
+		return tagTimestamp
+	default:
+		return tagStr
+	}
+}
+
+// parseScalar makes the value of a scalar of a known type; ok is false when the text is none of that type.
+func parseScalar(t tag, text string) (v Value, ok bool) {
 	switch t {
 	case tagStr:
 		return text, true
@@ -124,10 +146,12 @@ func parseInt(text string) (Value, bool) {
 		base, digits = 16, digits[2:]
 	case strings.HasPrefix(digits, "0"):
 		base, digits = 8, digits[1:]
+	case len(digits) > maxNumber:
+		return nil, false
 	case strings.Contains(digits, ":"):
 		return sexagesimal(sign, digits)
 	}
-	if digits == "" || digits[0] == '-' || digits[0] == '+' {
+	if digits == "" || digits[0] == '-' || digits[0] == '+' || len(digits) > maxNumber {
 		return nil, false
 	}
 	n, ok := new(big.Int).SetString(digits, base)
@@ -162,6 +186,9 @@ func parseFloat(text string) (Value, bool) {
 	case ".nan":
 		return math.NaN(), true
 	}
+	if len(digits) > maxNumber {
+		return nil, false
+	}
 	sum := 0.0
 	for part := range strings.SplitSeq(digits, ":") {
 		if strings.ContainsAny(part, "xXpPiInN") { // Go reads more than YAML has
@@ -181,6 +208,9 @@ var timestamp = regexp.MustCompile(`^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:(?:[
 
 // parseTime reads a date or a time; without a zone it is UTC. Months and days beyond their range roll over.
 func parseTime(text string) (Value, bool) {
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		return day, true
+	}
 	m := timestamp.FindStringSubmatch(text)
 	if m == nil {
 		return nil, false

@@ -3,12 +3,15 @@ package yamlx
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // scalar writes a scalar in the style it asks for, or in the next one that can hold it.
 func (e *emitter) scalar(n *node, key bool) {
-	a := analyze(n.text)
-	chosen := e.style(n, a, key)
+	chosen := doubleQuoted
+	if n.style != doubleQuoted {
+		chosen = e.style(n, analyze(n.text), key)
+	}
 	if !(chosen == plain || n.tag == string(tagStr)) {
 		e.indicator(n.tag, true, false, false)
 	}
@@ -29,9 +32,6 @@ func (e *emitter) scalar(n *node, key bool) {
 }
 
 func (e *emitter) style(n *node, a analysis, key bool) style {
-	if n.style == doubleQuoted {
-		return doubleQuoted
-	}
 	if n.style == plain && n.tag == string(resolve(n.text)) && !(key && (n.text == "" || a.multiline)) &&
 		(e.flow > 0 && a.flowPlain || e.flow == 0 && a.blockPlain) {
 		return plain
@@ -255,6 +255,11 @@ func blockHints(text string) string {
 // double writes text in double quotes, folded at spaces and behind escapes when it may be.
 func (e *emitter) double(text string, split bool) {
 	e.indicator(`"`, true, false, false)
+	if !split {
+		e.escaped(text)
+		e.indicator(`"`, false, false, false)
+		return
+	}
 	chars := []rune(text)
 	pending := strings.Builder{} // seen and not written: a fold may come before it is
 	flush := func() {
@@ -268,7 +273,7 @@ func (e *emitter) double(text string, split bool) {
 			e.write(escaped)
 		}
 		inner := i > 0 && i < len(chars)-1
-		if inner && split && (c == ' ' || escaped != "") && e.column+units(pending.String()) > e.width {
+		if inner && (c == ' ' || escaped != "") && e.column+units(pending.String()) > e.width {
 			flush()
 			e.write(`\`)
 			e.writeIndent()
@@ -283,6 +288,22 @@ func (e *emitter) double(text string, split bool) {
 	}
 	flush()
 	e.indicator(`"`, false, false, false)
+}
+
+// escaped writes text that is not folded.
+func (e *emitter) escaped(text string) {
+	start := 0
+	for i, c := range text {
+		if c >= ' ' && c <= '~' && c != '"' && c != '\\' {
+			continue
+		}
+		if replaced := escape(c); replaced != "" && replaced != string(c) {
+			e.write(text[start:i])
+			e.write(replaced)
+			start = i + utf8.RuneLen(c)
+		}
+	}
+	e.write(text[start:])
 }
 
 // escape gives how a character is written in double quotes; empty when it stands for itself and may be gathered.

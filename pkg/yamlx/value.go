@@ -19,11 +19,11 @@ type List struct {
 	Items []Value
 }
 
-// Map is a mapping in the order of its text. Keys may be any value, as in YAML.
+// Map is a mapping in the order of its text. Keys may be any value, as in YAML. The zero value is an empty map.
 type Map struct {
 	Set     bool // made by !!set: keys without values
 	entries []Entry
-	index   map[string]int // identity of the key → place in entries
+	places  keyPlaces // in entries
 }
 
 // Entry is one key of a Map with its value.
@@ -32,7 +32,7 @@ type Entry struct {
 }
 
 // NewMap makes an empty map.
-func NewMap() *Map { return &Map{index: map[string]int{}} }
+func NewMap() *Map { return new(Map) }
 
 // Entries gives the entries in order. The slice belongs to the map.
 func (m *Map) Entries() []Entry { return m.entries }
@@ -42,7 +42,7 @@ func (m *Map) Len() int { return len(m.entries) }
 
 // Get gives the value of a text key; ok is false when there is none.
 func (m *Map) Get(key string) (value Value, ok bool) {
-	i, ok := m.index[identity(key)]
+	i, ok := m.places.find(key)
 	if !ok {
 		return nil, false
 	}
@@ -50,39 +50,124 @@ func (m *Map) Get(key string) (value Value, ok bool) {
 }
 
 // Put sets a key; one that is there keeps its place.
-func (m *Map) Put(key, value Value) {
-	id := identity(key)
-	if i, ok := m.index[id]; ok {
-		m.entries[i].Value = value
+func (m *Map) Put(key, value Value) { m.put(identify(key), Entry{key, value}) }
+
+func (m *Map) put(id any, e Entry) {
+	if i, ok := m.places.find(id); ok {
+		m.entries[i].Value = e.Value
 		return
 	}
-	m.index[id] = len(m.entries)
-	m.entries = append(m.entries, Entry{key, value})
+	m.places.set(id, len(m.entries))
+	m.entries = append(m.entries, e)
+}
+
+// fewPlaces is up to how many keys looking at each is as good as a Go map.
+const fewPlaces = 8
+
+// keyPlaces remembers where keys stand, by what identify gives for them.
+type keyPlaces struct {
+	few  []placed
+	many map[any]int // instead of few when there are more
+}
+
+type placed struct {
+	id any
+	at int
+}
+
+func (p *keyPlaces) find(id any) (at int, ok bool) {
+	if p.many != nil {
+		at, ok = p.many[id]
+		return at, ok
+	}
+	for _, f := range p.few {
+		if f.id == id {
+			return f.at, true
+		}
+	}
+	return 0, false
+}
+
+func (p *keyPlaces) set(id any, at int) {
+	switch {
+	case p.many != nil:
+		p.many[id] = at
+		return
+	case len(p.few) == fewPlaces:
+		p.many = make(map[any]int, 2*fewPlaces)
+		for _, f := range p.few {
+			p.many[f.id] = f.at
+		}
+		p.many[id], p.few = at, nil
+		return
+	}
+	for i := range p.few {
+		if p.few[i].id == id {
+			p.few[i].at = at
+			return
+		}
+	}
+	p.few = append(p.few, placed{id, at})
+}
+
+// composite identifies a value that Go cannot compare as YAML does.
+type composite string
+
+// identify gives what two values share exactly when they are equal as keys: 1 and "1" differ.
+func identify(v Value) any {
+	switch v.(type) {
+	case nil, bool, int64, string:
+		return v
+	default:
+		return composite(identity(v))
+	}
 }
 
 // Equal says whether two values mean the same; the order of keys does not matter.
-func Equal(a, b Value) bool { return identity(a) == identity(b) }
+func Equal(a, b Value) bool { return identify(a) == identify(b) }
 
-// identity is a text that two values share exactly when they are equal as map keys: 1 and "1" differ.
+// Union gives the items of a list, and behind them those of another that it does not have. Neither list is changed.
+func Union(base, more *List) *List {
+	known := make(map[any]bool, len(base.Items))
+	for _, item := range base.Items {
+		known[identify(item)] = true
+	}
+	union := &List{Items: slices.Clone(base.Items)}
+	for _, item := range more.Items {
+		if !known[identify(item)] {
+			union.Items = append(union.Items, item)
+		}
+	}
+	return union
+}
+
+// identity is a text that two values share exactly when they are equal.
 func identity(v Value) string {
+	var b strings.Builder
+	writeIdentity(&b, v)
+	return b.String()
+}
+
+func writeIdentity(b *strings.Builder, v Value) {
 	switch v := v.(type) {
 	case string:
-		return "s" + strconv.Quote(v)
+		fmt.Fprintf(b, "s%d:%s", len(v), v)
 	case *List:
-		parts := make([]string, len(v.Items))
-		for i, item := range v.Items {
-			parts[i] = identity(item)
+		b.WriteByte('[')
+		for _, item := range v.Items {
+			writeIdentity(b, item)
+			b.WriteByte(',')
 		}
-		return "[" + strings.Join(parts, ",") + "]"
+		b.WriteByte(']')
 	case *Map:
 		parts := make([]string, len(v.entries))
 		for i, e := range v.entries {
 			parts[i] = identity(e.Key) + ":" + identity(e.Value)
 		}
 		slices.Sort(parts)
-		return fmt.Sprintf("%t{%s}", v.Set, strings.Join(parts, ","))
+		fmt.Fprintf(b, "%t{%s}", v.Set, strings.Join(parts, ","))
 	default:
-		return fmt.Sprintf("%T:%s", v, Text(v))
+		fmt.Fprintf(b, "%T:%s", v, Text(v))
 	}
 }
 

@@ -84,9 +84,9 @@ func TestParse_Refuses(t *testing.T) {
 		"laughs":         {laughs + "f: [" + strings.Repeat("*e,", 10) + "]", "what aliases repeat counts each time", 6},
 		"long laughs":    {long, "what aliases repeat counts each time", 2},
 		"size":           {strings.Repeat("x", maxCodePoints+1), "exceeds the limit of 3145728 characters", 0},
-		"not UTF-8":      {"a: \xff", "not UTF-8", 0},
-		"control":        {"a: \x01", "control characters are not allowed", 0},
-		"not closed":     {"a: 1\nb: [\n", "did not find expected node content", 2},
+		"not UTF-8":      {"a: 1\nb: \xff", "not UTF-8", 2},
+		"control":        {"a: 1\nb: \x01", "control characters are not allowed, found \\x01", 2},
+		"not closed":     {"a: 1\nb: [\n", "the [ that opens here is not closed; add ']'", 2},
 		"unknown omap":   {"!!omap [a, b]", "!!omap expects items of one key with its value", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestParseLiterals_ReadsWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	got, err := ParseLiterals("!!org.X\nversion: 1.10\norigin: ~\nname: 'a''b'\n")
 	require.NoError(t, err)
-	require.Equal(t, []Literal{{"version", "1.10"}, {"origin", "~"}, {"name", "a'b"}}, got)
+	require.Equal(t, []Literal{{"version", "1.10", 2}, {"origin", "~", 3}, {"name", "a'b", 4}}, got)
 	for _, text := range []string{"", "a", "a: [b]", "? {a: b}\n: c", "a: 1\n---\nb: 1"} {
 		_, err := ParseLiterals(text)
 		require.Error(t, err, text)
@@ -140,7 +140,7 @@ func TestListLiterals_ReadsOneDocumentAfterAnother(t *testing.T) {
 		require.NoError(t, err)
 		got = append(got, literals)
 	}
-	require.Equal(t, [][]Literal{{{"version", "1.10"}, {"name", "a'b"}}, {{"sha256", "null"}}}, got)
+	require.Equal(t, [][]Literal{{{"version", "1.10", 4}, {"name", "a'b", 6}}, {{"sha256", "null", 10}}}, got)
 }
 
 func TestListLiterals_EndsWithTheFirstError(t *testing.T) {
