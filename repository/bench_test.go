@@ -93,10 +93,10 @@ func BenchmarkReads(b *testing.B) {
 			return err
 		},
 		"Operations": func() error {
-			_, err := s.Operations(b.Context(), "log", skipper.PageRequest{Size: 20})
+			_, err := s.Operations(b.Context(), skipper.OperationFilter{ReleaseName: "log"}, skipper.PageRequest{Size: 20})
 			return err
 		},
-		"NextDue": func() error { _, _, err := s.NextDue(b.Context(), time.Now()); return err },
+		"NextDue": func() error { _, _, err := s.NextDue(b.Context(), time.Now(), nil); return err },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

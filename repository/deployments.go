@@ -17,7 +17,8 @@ const (
 )
 
 // WantDeployment writes the intent to have a deployment, before the platform is asked for it. One of the same release
-// version that is there already is given back as it is; CodeConflict when another release version has its id.
+// version that is there already is given back as it is; CodeConflict when another release version has its id, and when
+// it has to go.
 // skipper.ErrStale when the operation is not held with the token.
 func (s *Store) WantDeployment(
 	ctx context.Context, operationID string, token int64, d skipper.Deployment,
@@ -37,6 +38,8 @@ func (s *Store) WantDeployment(
 		if err == nil && (kept.ReleaseName != d.ReleaseName || kept.ReleaseVersion != d.ReleaseVersion) {
 			return skipper.Errorf(skipper.CodeConflict, "deployment %q on %q belongs to release %q version %d",
 				d.DeploymentID, d.Account, kept.ReleaseName, kept.ReleaseVersion)
+		} else if err == nil && !kept.Wanted {
+			return skipper.Errorf(skipper.CodeConflict, "deployment %q on %q is being removed", d.DeploymentID, d.Account)
 		}
 		return err
 	})
@@ -115,13 +118,18 @@ func (s *Store) DeploymentsOf(ctx context.Context, releaseName string, version i
 }
 
 // ClaimCompensations gives deployments that have to go, are due, and that no running operation works on; at most limit
-// of them, those that wait longest first. They are not due again until a moment: no two callers get the same.
-func (s *Store) ClaimCompensations(ctx context.Context, now, until time.Time, limit int) ([]skipper.Deployment, error) {
+// of them, those that wait longest first. They are not due again until a moment: no two callers get the same. Those on
+// one of the accounts elsewhere are left to others.
+func (s *Store) ClaimCompensations(ctx context.Context, now, until time.Time, limit int, elsewhere []string,
+) ([]skipper.Deployment, error) {
 	var rows []deploymentRow
 	err := s.write(ctx, func(tx *gorm.DB) (err error) {
-		rows, err = gorm.G[deploymentRow](tx, skipLocked()).
-			Where("NOT wanted AND due <= ?", micros(now)).Where(noRunningOperation).
-			Order("due, account, deployment_id").Limit(limit).Find(ctx)
+		open := gorm.G[deploymentRow](tx, skipLocked()).
+			Where("NOT wanted AND due <= ?", micros(now)).Where(noRunningOperation)
+		if len(elsewhere) > 0 {
+			open = open.Where("account NOT IN ?", elsewhere)
+		}
+		rows, err = open.Order("due, account, deployment_id").Limit(limit).Find(ctx)
 		for i := range rows {
 			rows[i].Due = micros(until)
 			if err == nil {

@@ -18,6 +18,7 @@ type deploymentRow struct {
 	Attempt        int
 	Due            int64
 	LastError      string
+	RetireUntil    *int64
 	Created        int64
 	Updated        int64
 }
@@ -29,7 +30,8 @@ func newDeploymentRow(d skipper.Deployment) deploymentRow {
 	return deploymentRow{
 		Account: d.Account, DeploymentID: d.DeploymentID, ReleaseName: d.ReleaseName, ReleaseVersion: d.ReleaseVersion,
 		App: d.App, SpecHash: d.SpecHash, Wanted: d.Wanted, Handle: textOf(d.Handle), Attempt: d.Attempt,
-		Due: micros(d.Due), LastError: d.LastError, Created: micros(d.Created), Updated: micros(d.Updated),
+		Due: micros(d.Due), LastError: d.LastError, RetireUntil: optionalMicros(d.RetireUntil),
+		Created: micros(d.Created), Updated: micros(d.Updated),
 	}
 }
 
@@ -37,7 +39,8 @@ func (r deploymentRow) domain() skipper.Deployment {
 	d := skipper.Deployment{
 		Account: r.Account, DeploymentID: r.DeploymentID, ReleaseName: r.ReleaseName, ReleaseVersion: r.ReleaseVersion,
 		App: r.App, SpecHash: r.SpecHash, Wanted: r.Wanted, Attempt: r.Attempt,
-		Due: moment(r.Due), LastError: r.LastError, Created: moment(r.Created), Updated: moment(r.Updated),
+		Due: moment(r.Due), LastError: r.LastError, RetireUntil: optionalMoment(r.RetireUntil),
+		Created: moment(r.Created), Updated: moment(r.Updated),
 	}
 	if r.Handle != nil {
 		d.Handle = json.RawMessage(*r.Handle)

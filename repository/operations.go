@@ -1,8 +1,10 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -13,16 +15,20 @@ import (
 // acceptedEvent is the first event of every operation.
 const acceptedEvent = "accepted"
 
+// raceTries is how often a command that lost a race looks at what the winner left.
+const raceTries = 3
+
 // Accept begins an operation: in one transaction it writes the operation under the id given by the caller, its first
-// event and, unless nil, the release version it makes. It refuses with CodeBusy while another operation runs on the
-// release, with CodeConflict wrapping skipper.ErrChanged when the newest version of the release is not latest (0:
-// none), and with CodeNotFound when the package of the release is gone.
+// event and, unless nil, the release version it makes. It refuses with CodeConflict wrapping skipper.ErrRepeated when
+// its idempotency key names another operation, with CodeBusy while another operation runs on the release or waits for
+// it, with CodeConflict wrapping skipper.ErrChanged when the newest version of the release is not latest (0: none), and
+// with CodeNotFound when the package of the release is gone.
 func (s *Store) Accept(
 	ctx context.Context, op skipper.Operation, release *skipper.Release, latest int,
 ) (skipper.Operation, skipper.Release, error) {
 	accepted, made, err := s.accept(ctx, op, release, latest)
-	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		// Another command for the release won the race. What it left tells which answer is due.
+	for try := 1; try < raceTries && errors.Is(err, gorm.ErrDuplicatedKey); try++ {
+		// Another command for the release, or the same one, won the race. What it left tells which answer is due.
 		accepted, made, err = s.accept(ctx, op, release, latest)
 	}
 	return accepted, made, s.fail(err, "accept operation %q", op.ID)
@@ -34,8 +40,12 @@ func (s *Store) accept(
 	row := s.newOperation(op)
 	var made releaseRow
 	err := s.write(ctx, func(tx *gorm.DB) error {
-		if err := refuseBusy(ctx, tx, op); err != nil {
+		if err := refuseRepeated(ctx, tx, op.IdempotencyKey); err != nil {
 			return err
+		}
+		if err := refuseBusy(ctx, tx, op); err != nil {
+			// It may be the same request that keeps the release busy, and came in between.
+			return cmp.Or(refuseRepeated(ctx, tx, op.IdempotencyKey), err)
 		}
 		// The operation first: its unique index makes others wait, so that what is checked below stays true.
 		if err := gorm.G[operationRow](tx).Create(ctx, &row); err != nil {
@@ -73,15 +83,45 @@ func (s *Store) newOperation(op skipper.Operation) operationRow {
 	return row
 }
 
-func refuseBusy(ctx context.Context, tx *gorm.DB, op skipper.Operation) error {
-	running, err := gorm.G[operationRow](tx).Where("release_name = ? AND outcome = 'running'", op.ReleaseName).Take(ctx)
+// refuseRepeated refuses a key that is taken.
+func refuseRepeated(ctx context.Context, tx *gorm.DB, key string) error {
+	if key == "" {
+		return nil
+	}
+	row, err := gorm.G[operationRow](tx).Select("id").Where("idempotency_key = ?", key).Take(ctx)
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return skipper.Busy(strings.ToUpper(string(op.Kind)), running.ID)
+	e := skipper.Errorf(skipper.CodeConflict, "the Idempotency-Key names operation %s: %w", row.ID, skipper.ErrRepeated)
+	e.OperationID = row.ID
+	return e
+}
+
+func refuseBusy(ctx context.Context, tx *gorm.DB, op skipper.Operation) error {
+	first, err := unfinished(ctx, tx, []string{op.ReleaseName}, 1)
+	if err != nil || len(first) == 0 {
+		return err
+	}
+	return skipper.Busy(commandOf(op.Kind), first[0].ID)
+}
+
+// commandOf gives the event of the machine that begins an operation of a kind.
+func commandOf(kind skipper.Kind) string { return strings.ToUpper(string(kind)) }
+
+// unfinished gives what runs on releases and what is queued there, each release's in the order of turns; at most limit
+// of each of both.
+func unfinished(ctx context.Context, db *gorm.DB, releaseNames []string, limit int) ([]operationRow, error) {
+	shown := gorm.G[operationRow](db).Select(shownOperation)
+	running, err := shown.Where("release_name IN ? AND outcome = 'running'", releaseNames).Limit(limit).Find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	queued, err := shown.Where("release_name IN ? AND outcome = 'queued'", releaseNames).
+		Order("release_name, created, id").Limit(limit).Find(ctx)
+	return append(running, queued...), err
 }
 
 func checkLatest(ctx context.Context, tx *gorm.DB, name string, latest int) error {
@@ -109,11 +149,33 @@ func insertEvent(ctx context.Context, tx *gorm.DB, operationID string, event ski
 	return gorm.G[eventRow](tx).Create(ctx, &row)
 }
 
-// Operation gives the operation of an id; CodeNotFound.
+// Operation gives the operation of an id, without its request; CodeNotFound.
 func (s *Store) Operation(ctx context.Context, id string) (skipper.Operation, error) {
-	row, err := gorm.G[operationRow](s.reader).Where("id = ?", id).Take(ctx)
-	missing := skipper.Errorf(skipper.CodeNotFound, "there is no operation with id %q", id)
-	return row.domain(), s.fail(instead(err, missing), "load operation %q", id)
+	return s.load(ctx, id, shownOperation)
+}
+
+// OperationWithRequest is Operation with the request; nil where none is kept.
+func (s *Store) OperationWithRequest(ctx context.Context, id string) (skipper.Operation, error) {
+	return s.load(ctx, id, wholeOperation)
+}
+
+func (s *Store) load(ctx context.Context, id, columns string) (skipper.Operation, error) {
+	row, err := gorm.G[operationRow](s.reader).Select(columns).Where("id = ?", id).Take(ctx)
+	return row.domain(), s.fail(instead(err, noOperation(id)), "load operation %q", id)
+}
+
+func noOperation(id string) *skipper.Error {
+	return skipper.Errorf(skipper.CodeNotFound, "there is no operation with id %q", id)
+}
+
+// OperationByKey gives the operation, with its request, that an idempotency key names; nil when there is none.
+func (s *Store) OperationByKey(ctx context.Context, key string) (*skipper.Operation, error) {
+	row, err := gorm.G[operationRow](s.reader).Select(wholeOperation).Where("idempotency_key = ?", key).Take(ctx)
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, nil
+	}
+	op := row.domain()
+	return &op, s.fail(err, "look for the operation of an idempotency key")
 }
 
 // RunningOperation gives the operation that runs on a release; nil when none does.
@@ -128,7 +190,7 @@ func (s *Store) RunningOperation(ctx context.Context, releaseName string) (*skip
 
 // RunningOperations gives the operations that run on some releases, by release name.
 func (s *Store) RunningOperations(ctx context.Context, releaseNames []string) (map[string]skipper.Operation, error) {
-	rows, err := gorm.G[operationRow](s.reader).
+	rows, err := gorm.G[operationRow](s.reader).Select(shownOperation).
 		Where("release_name IN ? AND outcome = 'running'", releaseNames).Find(ctx)
 	running := make(map[string]skipper.Operation, len(rows))
 	for _, r := range rows {
@@ -137,13 +199,34 @@ func (s *Store) RunningOperations(ctx context.Context, releaseNames []string) (m
 	return running, s.fail(err, "load running operations")
 }
 
-// Operations lists the operations of a release, or of all when the name is empty: the newest first unless sorted.
+// Unfinished gives the operations that run on some releases and those that are queued there: the running ones first,
+// then each release's queue in the order of turns; at most limit of each of both.
+func (s *Store) Unfinished(ctx context.Context, releaseNames []string, limit int) ([]skipper.Operation, error) {
+	rows, err := unfinished(ctx, s.reader.WithContext(ctx), releaseNames, limit)
+	return each(rows), s.fail(err, "load unfinished operations")
+}
+
+// Operations lists the operations that a filter chooses: the newest first unless sorted.
 func (s *Store) Operations(
-	ctx context.Context, releaseName string, request skipper.PageRequest,
+	ctx context.Context, filter skipper.OperationFilter, request skipper.PageRequest,
 ) (skipper.Page[skipper.Operation], error) {
-	matching := gorm.G[operationRow](s.reader).Scopes()
-	if releaseName != "" {
-		matching = matching.Where("release_name = ?", releaseName)
+	matching := gorm.G[operationRow](s.reader).Select(shownOperation).Scopes()
+	if filter.ReleaseName != "" {
+		matching = matching.Where("release_name = ?", filter.ReleaseName)
+	}
+	if len(filter.Kinds) > 0 {
+		matching = matching.Where("kind IN ?", filter.Kinds)
+	}
+	outcomes := filter.Outcomes
+	if len(filter.States) > 0 {
+		matching = matching.Where("state IN ?", filter.States)
+		if len(outcomes) == 0 && !slices.Contains(filter.States, skipper.StateInitial) {
+			// There is no index by state; those that have not ended are few.
+			outcomes = []skipper.Outcome{skipper.OutcomeQueued, skipper.OutcomeRunning}
+		}
+	}
+	if len(outcomes) > 0 {
+		matching = matching.Where("outcome IN ?", outcomes)
 	}
 	page, err := list(ctx, matching, request, operationColumns(), "created DESC, id DESC")
 	return page, s.fail(err, "list operations")
@@ -153,33 +236,6 @@ func (s *Store) Operations(
 func (s *Store) OperationEvents(ctx context.Context, id string, afterEventID int64) ([]skipper.OperationEvent, error) {
 	rows, err := gorm.G[eventRow](s.reader).Where("operation_id = ? AND id > ?", id, afterEventID).Order("id").Find(ctx)
 	return each(rows), s.fail(err, "load the events of operation %q", id)
-}
-
-// RequestCancel marks the operation that runs on a release as to be cancelled and makes it due now, if it is in one of
-// the states; it gives the operation, or nil when there was none.
-func (s *Store) RequestCancel(
-	ctx context.Context, releaseName string, states []skipper.State,
-) (*skipper.Operation, error) {
-	var cancelled *skipper.Operation
-	err := s.write(ctx, func(tx *gorm.DB) error {
-		row, err := gorm.G[operationRow](tx, forUpdate()).
-			Where("release_name = ? AND outcome = 'running' AND state IN ?", releaseName, states).Take(ctx)
-		if errors.Is(err, gorm.ErrRecordNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		row.CancelRequested, row.Due, row.Updated = true, micros(s.now()), micros(s.now())
-		op := row.domain()
-		cancelled = &op
-		return ignore(update[operationRow](tx,
-			map[string]any{"cancel_requested": true, "due": row.Due, "updated": row.Updated}, "id = ?", row.ID))
-	})
-	if err != nil {
-		return nil, s.fail(err, "cancel what runs on release %q", releaseName)
-	}
-	return cancelled, nil
 }
 
 // Advance writes all that one step of an operation changes, or nothing: skipper.ErrStale when the token is not the
@@ -197,7 +253,16 @@ func (s *Store) Advance(ctx context.Context, token int64, a skipper.Advance) err
 				return err
 			}
 		}
-		if err := s.unwant(tx, op.Plan.Account, a.Unwant); err != nil {
+		if err := s.want(tx, op.Plan.Account, false, a.Unwant); err != nil {
+			return err
+		}
+		if err := s.want(tx, op.Plan.Account, true, a.Rewant); err != nil {
+			return err
+		}
+		if err := s.retire(tx, op.Plan.Account, a.Retire); err != nil {
+			return err
+		}
+		if err := s.care(tx, op.Plan.Account, a.Care); err != nil {
 			return err
 		}
 		if a.Event == nil {
@@ -253,11 +318,14 @@ func changeRelease(ctx context.Context, tx *gorm.DB, c skipper.ReleaseChange) er
 	return err
 }
 
-func (s *Store) unwant(tx *gorm.DB, account string, deploymentIDs []string) error {
+// want says of deployments whether they are to be there, and that they do not retire. Each is due now: to be removed, or
+// to be looked after.
+func (s *Store) want(tx *gorm.DB, account string, wanted bool, deploymentIDs []string) error {
 	if len(deploymentIDs) == 0 {
 		return nil
 	}
 	now := micros(s.now())
-	return ignore(update[deploymentRow](tx, map[string]any{"wanted": false, "due": now, "updated": now},
-		"account = ? AND deployment_id IN ?", account, deploymentIDs))
+	return ignore(update[deploymentRow](tx, map[string]any{
+		"wanted": wanted, "due": now, "attempt": 0, "last_error": "", "retire_until": nil, "updated": now,
+	}, "account = ? AND deployment_id IN ?", account, deploymentIDs))
 }

@@ -1,6 +1,11 @@
 package repository
 
-import "github.com/skiff-project/skiff/pkg/skipper"
+import (
+	"cmp"
+	"encoding/json"
+
+	"github.com/skiff-project/skiff/pkg/skipper"
+)
 
 type operationRow struct {
 	ID              string `gorm:"primaryKey"`
@@ -22,7 +27,20 @@ type operationRow struct {
 	LeaseOwner      string
 	LeaseUntil      int64
 	Token           int64
+	Account         string
+	IdempotencyKey  *string
+	Request         *string
+	Retriable       bool `gorm:"->"` // computed: a request is kept
+	TakenOver       bool `gorm:"-"`  // by the lease just made
 }
+
+// shownOperation is what an operation is read with: all but its request, which may be large and is needed rarely.
+const shownOperation = `id, kind, release_name, source_version, target_version, state, outcome, plan, deadline, due,
+	cancel_requested, attempt, error, created, updated, ended, lease_owner, lease_until, token, account, idempotency_key,
+	request IS NOT NULL AS retriable`
+
+// wholeOperation is an operation with its request.
+const wholeOperation = shownOperation + ", request"
 
 // TableName is for gorm.
 func (operationRow) TableName() string { return "operations" }
@@ -35,6 +53,8 @@ func newOperationRow(o skipper.Operation) operationRow {
 		Deadline: micros(o.Deadline), Due: micros(o.Due), CancelRequested: o.Cancel, Attempt: o.Attempt, Error: o.Error,
 		Created: micros(o.Created), Updated: micros(o.Updated), Ended: optionalMicros(o.Ended),
 		LeaseOwner: o.LeaseOwner, LeaseUntil: micros(o.LeaseUntil), Token: o.Token,
+		Account: cmp.Or(o.Plan.Account, o.Account), IdempotencyKey: optionalText(o.IdempotencyKey),
+		Request: textOf(o.Request), Retriable: o.Request != nil,
 	}
 }
 
@@ -46,7 +66,30 @@ func (r operationRow) domain() skipper.Operation {
 		Deadline: moment(r.Deadline), Due: moment(r.Due), Cancel: r.CancelRequested, Attempt: r.Attempt, Error: r.Error,
 		Created: moment(r.Created), Updated: moment(r.Updated), Ended: optionalMoment(r.Ended),
 		LeaseOwner: r.LeaseOwner, LeaseUntil: moment(r.LeaseUntil), Token: r.Token,
+		Account: r.Account, IdempotencyKey: textIn(r.IdempotencyKey), Request: jsonIn(r.Request), Retriable: r.Retriable,
+		TakenOver: r.TakenOver,
 	}
+}
+
+func optionalText(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func textIn(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func jsonIn(s *string) json.RawMessage {
+	if s == nil {
+		return nil
+	}
+	return json.RawMessage(*s)
 }
 
 // operationColumns are what operations can be sorted by, as in JSON.

@@ -14,6 +14,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
 
 	"github.com/skiff-project/skiff/pkg/skipper"
 )
@@ -25,10 +26,11 @@ const (
 
 func postgresDialect() dialect {
 	return dialect{
-		goose:    goose.DialectPostgres,
-		contains: "strpos(lower(name), lower(?)) > 0",
-		code:     postgresCode,
-		options:  postgresMigrationLock,
+		goose:     goose.DialectPostgres,
+		serialize: serializePostgres,
+		contains:  "strpos(lower(name), lower(?)) > 0",
+		code:      postgresCode,
+		options:   postgresMigrationLock,
 	}
 }
 
@@ -39,6 +41,10 @@ func postgresMigrationLock() ([]goose.ProviderOption, error) {
 		return nil, err
 	}
 	return []goose.ProviderOption{goose.WithSessionLocker(locker)}, nil
+}
+
+func serializePostgres(tx *gorm.DB, name string) error {
+	return tx.Exec("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", name).Error
 }
 
 // openPostgres prepares a pool; nothing is connected yet.

@@ -56,6 +56,8 @@ type dialect struct {
 	contains string                                 // condition: the name has a part, whatever the case
 	code     func(error) (skipper.Code, string)     // what a driver's error means; an empty code when it says nothing
 	options  func() ([]goose.ProviderOption, error) // of migrations
+	// serialize lets one transaction at a time pass that names the same thing; the others wait for its end
+	serialize func(tx *gorm.DB, name string) error
 }
 
 // slowQuery is how long a query may take before the log hears of it.

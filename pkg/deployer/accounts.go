@@ -39,3 +39,17 @@ func (as Accounts) Named(name string) (Account, error) {
 	}
 	return as[i], nil
 }
+
+// Webhook gives what takes the bodies of calls by a platform to one of its accounts; false unless there is such an account
+// of that type which takes calls, and the secret is its own.
+func (as Accounts) Webhook(platform, account, secret string) (func(body []byte), bool) {
+	a, err := as.Named(account)
+	if err != nil || a.Deployer.Type() != platform {
+		return nil, false
+	}
+	hinter, ok := a.Deployer.(Hinter)
+	if !ok || !hinter.VerifyWebhook(secret) {
+		return nil, false
+	}
+	return hinter.Webhook, true
+}

@@ -74,7 +74,7 @@ type Deployer interface {
 	// owner mark). Nothing there: nil. It may return before all is gone: Status says unknown when it is.
 	Undeploy(ctx context.Context, owner Owner, h Handle) error
 	// Status answers for every handle: unknown, without instances, where the platform has nothing of it.
-	// A platform that cannot be asked is an error, never unknown.
+	// A platform that cannot be asked is an error, never unknown. Instances that failed say why: see AttributeReason.
 	Status(ctx context.Context, handles []Handle) (map[string]skipper.AppStatus, error)
 	// Scale sets the number of instances, 0 or more, and gives the handle to store; its SpecHash stays. r is the request
 	// the deployment was made from, its count aside: new instances are as the old ones. save works as in Deploy.
@@ -83,7 +83,8 @@ type Deployer interface {
 	// Logs gives the end of the output of all instances, at most limit bytes of each stream, framed as Skipper does:
 	// per instance "stderr:" and "stdout:" on lines of their own, each only before text. Nothing there: an empty text.
 	Logs(ctx context.Context, h Handle, limit int64) (string, error)
-	// Discover lists what carries our owner mark; zero fields of the filter match anything, Installation must be given.
+	// Discover lists what lives on this account and carries our owner mark; zero fields of the filter match anything,
+	// Installation must be given. The marks of other installations and accounts on the same platform are left out.
 	Discover(ctx context.Context, filter Owner) ([]Found, error)
 	// Ping says whether the account can be used now.
 	Ping(ctx context.Context) error
@@ -101,5 +102,7 @@ type Actuator interface {
 type Found struct {
 	Owner Owner
 	ID    string // deployment id
-	Since time.Time
+	// SpecHash is that of the request it was made from; empty where the platform does not keep it.
+	SpecHash string
+	Since    time.Time
 }

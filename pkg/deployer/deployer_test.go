@@ -59,3 +59,36 @@ func TestMegabytes(t *testing.T) {
 		require.ErrorIs(t, err, deployer.ErrInvalid, size)
 	}
 }
+
+// called is a platform that calls the server.
+type called struct {
+	deployer.Deployer
+
+	bodies []string
+}
+
+func (*called) Type() string                { return "edgegap" }
+func (*called) VerifyWebhook(s string) bool { return s == "right" }
+func (c *called) Webhook(body []byte)       { c.bodies = append(c.bodies, string(body)) }
+
+// silent is one that does not.
+type silent struct{ deployer.Deployer }
+
+func (silent) Type() string { return "local" }
+
+func TestAccounts_WebhookOfTheRightAccountWithTheRightSecret(t *testing.T) {
+	t.Parallel()
+
+	c := &called{}
+	accounts := deployer.Accounts{{Name: "live", Deployer: c}, {Name: "default", Deployer: silent{}}}
+	for _, wrong := range [][3]string{
+		{"edgegap", "live", "wrong"}, {"edgegap", "other", "right"}, {"local", "live", "right"}, {"local", "default", "right"},
+	} {
+		_, ok := accounts.Webhook(wrong[0], wrong[1], wrong[2])
+		require.False(t, ok, wrong)
+	}
+	take, ok := accounts.Webhook("edgegap", "live", "right")
+	require.True(t, ok)
+	take([]byte("body"))
+	require.Equal(t, []string{"body"}, c.bodies)
+}

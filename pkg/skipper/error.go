@@ -103,3 +103,6 @@ var ErrStale = errors.New("the lease on the operation is lost")
 
 // ErrChanged says that what a decision was based on has changed meanwhile: decide again.
 var ErrChanged = errors.New("it changed meanwhile")
+
+// ErrRepeated says that the client's key names an operation that is there already; the error around it has its id.
+var ErrRepeated = errors.New("the request was made before")

@@ -15,12 +15,20 @@ const (
 	KindRollback Kind = "rollback"
 	KindScale    Kind = "scale"
 	KindDelete   Kind = "delete"
+	// KindRenew is begun by the server itself when the platform wants to look after the applications of a release. It
+	// changes neither version nor status, and makes way for every command.
+	KindRenew Kind = "renew"
 )
+
+// Kinds lists every kind.
+func Kinds() []Kind {
+	return []Kind{KindInstall, KindUpgrade, KindRollback, KindScale, KindDelete, KindRenew}
+}
 
 // State is the step an operation stands at, spelled as the states of Skipper's machine (skipper-core.md 4.2).
 type State string
 
-// The states. QUEUED, INSTALL_WAIT and COMPENSATE are ours, the others are Skipper's.
+// The states. QUEUED, INSTALL_WAIT, COMPENSATE and RENEW_RENEW are ours, the others are Skipper's.
 const (
 	StateInitial        State = "INITIAL"                            // at rest: the operation has ended
 	StateQueued         State = "QUEUED"                             // waits for the operation that runs on the release
@@ -38,7 +46,17 @@ const (
 	StateScale          State = "SCALE_SCALE"                        // instance counts are set
 	StateRollbackStart  State = "ROLLBACK_START"                     // becomes an upgrade or an install
 	StateCompensate     State = "COMPENSATE"                         // what a failed install left is removed
+	StateRenew          State = "RENEW_RENEW"                        // the platform looks after the applications
 )
+
+// States lists every state.
+func States() []State {
+	return []State{
+		StateInitial, StateQueued, StateInstall, StateInstallWait, StateUpgradeStart, StateUpgradeDeploy, StateUpgradeWait,
+		StateUpgradeCheck, StateUpgradeSucceed, StateUpgradeFailed, StateUpgradeDelete, StateUpgradeCancel, StateDelete,
+		StateScale, StateRollbackStart, StateCompensate, StateRenew,
+	}
+}
 
 // Outcome says how an operation ended.
 type Outcome string
@@ -53,6 +71,13 @@ const (
 	OutcomeRolledBack Outcome = "rolled_back" // the new version failed; the one before still runs
 )
 
+// Outcomes lists every outcome.
+func Outcomes() []Outcome {
+	return []Outcome{
+		OutcomeQueued, OutcomeRunning, OutcomeSucceeded, OutcomeFailed, OutcomeCancelled, OutcomeRolledBack,
+	}
+}
+
 // Operation is one change of one release, walked step by step by whichever server holds its lease.
 type Operation struct {
 	ID            string          `json:"id"`
@@ -62,7 +87,7 @@ type Operation struct {
 	TargetVersion int             `json:"targetVersion"` // the version that is made, scaled or deleted
 	State         State           `json:"state"`
 	Outcome       Outcome         `json:"outcome"`
-	Account       string          `json:"account"` // platform account; empty while it is queued
+	Account       string          `json:"account"` // platform account; while it is queued the one it is expected on
 	Plan          Plan            `json:"plan"`
 	Deadline      time.Time       `json:"deadline"` // of the present state: when it comes, the state's exit is taken
 	Due           time.Time       `json:"due"`      // not worked on before
@@ -75,9 +100,14 @@ type Operation struct {
 
 	// Request is what was asked, as this server keeps it: to begin a queued operation, and to try a failed one again. It
 	// may hold secrets of values, so it is never shown.
-	Request json.RawMessage `json:"-"`
+	// Only who begins or repeats an operation gets it; others see in Retriable that it was kept.
+	Request   json.RawMessage `json:"-"`
+	Retriable bool            `json:"-"`
 	// IdempotencyKey is the client's name of the request; the same key gives the same operation. Empty: none.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+
+	// TakenOver says of an operation that was just leased that another server had it, and did not give it back.
+	TakenOver bool `json:"-"`
 
 	LeaseOwner string    `json:"-"` // the server process that works on it; empty: none
 	LeaseUntil time.Time `json:"-"`
@@ -86,6 +116,9 @@ type Operation struct {
 
 // Running says that the operation has begun and not ended.
 func (o Operation) Running() bool { return o.Outcome == OutcomeRunning }
+
+// Unfinished says that the operation has not ended: it is queued or running.
+func (o Operation) Unfinished() bool { return o.Running() || o.Outcome == OutcomeQueued }
 
 // Plan is what was decided when the operation was accepted, before anything was touched.
 type Plan struct {
@@ -98,6 +131,8 @@ type Plan struct {
 	// Package, with a delete, names a package that goes with the release, in all its versions.
 	Package string             `json:"package,omitempty"`
 	Scale   []ScaleRequestItem `json:"scale,omitempty"`
+	// Retiring, with a delete, names deployments of earlier versions that still drained and go with the release.
+	Retiring []string `json:"retiring,omitempty"`
 	// HealthGate, with an install, makes it succeed only when all applications are healthy within Timeout.
 	HealthGate bool `json:"healthGate,omitempty"`
 	// CutOff is when the new applications must be healthy; set when they were handed over.
@@ -143,7 +178,8 @@ type OperationEvent struct {
 
 // Deployment is what was wanted and is known of one application on a platform. Its row is written before the platform
 // is asked for anything, and goes when nothing of it is left there. Wanted false in a row that no running operation
-// works on is an open compensation: it is retried until it is done.
+// works on is an open compensation: it is retried until it is done. With RetireUntil it is retiring: it was replaced, and
+// is left alone until it has ended by itself or that moment has come.
 type Deployment struct {
 	Account        string          // platform account
 	DeploymentID   string          // unique in the account
@@ -153,11 +189,14 @@ type Deployment struct {
 	SpecHash       string          // what was asked for; see deployer.SpecHash
 	Wanted         bool            // false: it has to go
 	Handle         json.RawMessage // the deployer's own; nil until it gave one
-	Attempt        int             // failed tries to remove it
-	Due            time.Time       // Wanted false: not tried before
-	LastError      string          // of the last failed try; free of secrets
-	Created        time.Time
-	Updated        time.Time
+	Attempt        int             // failed tries to remove it or to look after it
+	// Due is when it is to be removed, or looked at when it is retiring; while it is wanted, when its platform wants to
+	// look after it. Zero: never.
+	Due         time.Time
+	LastError   string // of the last failed try; free of secrets
+	RetireUntil *time.Time
+	Created     time.Time
+	Updated     time.Time
 }
 
 // Advance is all that one step of an operation changes: written in one transaction, or not at all.
@@ -167,8 +206,35 @@ type Advance struct {
 	Release   []ReleaseChange
 	// Unwant marks deployments as having to go, by deployment id in the operation's account.
 	Unwant []string
+	// Rewant takes that back for deployments that are still there, because their removal was cancelled.
+	Rewant []string
+	// Retire marks deployments as replaced and left to end by themselves.
+	Retire []Retirement
+	// Care says when the platform wants to look after deployments that are wanted.
+	Care []Care
 	// Park gives the lease back: nothing is to be done before Due.
 	Park bool
+}
+
+// Retirement lets a deployment, by its id in the operation's account, end by itself until a moment.
+type Retirement struct {
+	DeploymentID string
+	Until        time.Time
+}
+
+// Care is when the platform wants to look after a deployment next, by its id in the operation's account.
+type Care struct {
+	DeploymentID string
+	Due          time.Time // zero: never
+	Attempt      int       // failed tries in a row
+	LastError    string    // of the last try; empty when it succeeded
+}
+
+// Upkeep is a release whose platform wants to look after some of its applications now.
+type Upkeep struct {
+	ReleaseName string
+	Version     int // that is deployed
+	Account     string
 }
 
 // ReleaseChange changes one release version.

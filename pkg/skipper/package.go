@@ -6,7 +6,20 @@ type Package struct {
 	Templates    []Template      `json:"templates"`    // by name
 	Dependencies []Package       `json:"dependencies"` // by name
 	ConfigValues *ConfigValues   `json:"configValues"` // nil without a values file
-	FileHolders  []FileHolder    `json:"fileHolders"`  // files ending in manifest.yml or manifest.yaml
+	FileHolders  []FileHolder    `json:"fileHolders"`  // SchemaFile, and files ending in manifest.yml or manifest.yaml
+}
+
+// SchemaFile is the file of a package that says which values it takes, as a JSON Schema.
+const SchemaFile = "values.schema.json"
+
+// Schema gives the text of the package's SchemaFile; nil without one.
+func (p Package) Schema() []byte {
+	for _, f := range p.FileHolders {
+		if f.Name == SchemaFile {
+			return f.Bytes
+		}
+	}
+	return nil
 }
 
 // PackageMetadata is what package.yml says, plus where the package is kept.

@@ -51,6 +51,19 @@ type Info struct {
 	LastDeployed  *Time  `json:"lastDeployed"`
 	Deleted       *Time  `json:"deleted"` // never set, as in Skipper
 	Description   string `json:"description"`
+
+	// Draining are applications of earlier versions that were replaced and are left to end by themselves; only in the
+	// status of a release, and not there when nothing drains.
+	Draining []Draining `json:"draining,omitempty"`
+}
+
+// Draining is an application that was replaced or dropped by an upgrade, and goes on because somebody still uses it.
+type Draining struct {
+	App          string    `json:"app"`
+	DeploymentID string    `json:"deploymentId"`
+	Version      int       `json:"version"`   // that made it
+	Instances    int       `json:"instances"` // that have not ended; -1 when the platform cannot be asked
+	Until        time.Time `json:"until"`     // then it is removed
 }
 
 // Status is a status code and what the platform said last.

@@ -73,6 +73,55 @@ type CancelResponse struct {
 	Accepted bool `json:"accepted"`
 }
 
+// OnConflict says what becomes of a command while another operation runs on its release or waits for it.
+type OnConflict string
+
+// What becomes of a command on a busy release.
+const (
+	ConflictFail      OnConflict = "fail"      // it is refused with CodeBusy
+	ConflictQueue     OnConflict = "queue"     // it waits until it is its turn
+	ConflictSupersede OnConflict = "supersede" // what runs and what waits is cancelled, then it begins
+)
+
+// maxKey is how many bytes an idempotency key may have.
+const maxKey = 200
+
+// CommandOptions say how a command is to be taken. The zero value is what Skipper does.
+type CommandOptions struct {
+	OnConflict OnConflict // empty: fail
+	// IdempotencyKey is the client's name of the request: printable ASCII, at most 200 bytes. The same key gives the
+	// same operation, however often it is sent. Empty: none.
+	IdempotencyKey string
+	HealthGate     bool   // an install succeeds only when its applications are healthy; upgrades always do
+	Timeout        *int64 // milliseconds an install with HealthGate has for that; nil: the server's default
+}
+
+// Check says what is wrong with the options; CodeInvalid.
+func (o CommandOptions) Check() error {
+	switch o.OnConflict {
+	case "", ConflictFail, ConflictQueue, ConflictSupersede:
+	default:
+		return Errorf(CodeInvalid, "onConflict is %q; fail, queue or supersede is due", o.OnConflict)
+	}
+	if len(o.IdempotencyKey) > maxKey {
+		return Errorf(CodeInvalid, "Idempotency-Key has %d bytes; at most %d are possible", len(o.IdempotencyKey), maxKey)
+	}
+	for _, c := range []byte(o.IdempotencyKey) {
+		if c < ' ' || c > '~' {
+			return Errorf(CodeInvalid, "Idempotency-Key must hold printable ASCII characters only; a UUID serves well")
+		}
+	}
+	return nil
+}
+
+// OperationFilter chooses operations; what is empty does not choose.
+type OperationFilter struct {
+	ReleaseName string
+	Kinds       []Kind
+	Outcomes    []Outcome
+	States      []State
+}
+
 // LogInfo has the logs of applications by deployment id.
 type LogInfo struct {
 	Logs map[string]string `json:"logs"`

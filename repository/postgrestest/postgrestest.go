@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +37,8 @@ const (
 type Cluster struct {
 	// Migrate, when not nil, prepares what all databases are copies of. It must leave no connection open.
 	Migrate func(ctx context.Context, url string) error
+	// Durable keeps what was committed, whatever happens, and takes the time for it.
+	Durable bool
 
 	start  sync.Once
 	err    error
@@ -56,7 +59,7 @@ func (c *Cluster) Run(m interface{ Run() int }) int {
 }
 
 // Database makes a database for one test and gives its URL. It goes when the test ends.
-func (c *Cluster) Database(t *testing.T) string {
+func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
 	c.start.Do(func() { c.err = c.begin(t.Context()) })
 	if errors.Is(c.err, errNoPostgres) {
@@ -69,15 +72,37 @@ func (c *Cluster) Database(t *testing.T) string {
 	return c.server.url(name)
 }
 
+// Halt stops the server, as an administrator does or, when it crashes, without any care; its data stay. Start goes on.
+func (c *Cluster) Halt(t testing.TB, crash bool) {
+	t.Helper()
+	how := syscall.SIGINT
+	if crash {
+		how = syscall.SIGQUIT
+	}
+	require.NoError(t, c.server.halt(how))
+}
+
+// Start starts a server that was halted.
+func (c *Cluster) Start(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), timeout)
+	defer cancel()
+	require.NoError(t, c.server.launch())
+	require.NoError(t, c.server.wait(ctx))
+}
+
+// Socket gives the folder of the server's socket, which is named .s.PGSQL.5432.
+func (c *Cluster) Socket() string { return c.server.dir }
+
 // Exec runs SQL as the administrator of the server, outside the databases of tests.
-func (c *Cluster) Exec(t *testing.T, sql string) {
+func (c *Cluster) Exec(t testing.TB, sql string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), timeout) // cleanups come after t.Context
 	defer cancel()
 	require.NoError(t, c.server.exec(ctx, sql))
 }
 
-func skip(t *testing.T) {
+func skip(t testing.TB) {
 	t.Helper()
 	required := strings.Split(os.Getenv("SKIFF_TEST_REQUIRE"), ",")
 	if slices.Contains(required, "postgres") {
@@ -89,7 +114,7 @@ func skip(t *testing.T) {
 func (c *Cluster) begin(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if c.server, err = startServer(ctx); err != nil {
+	if c.server, err = startServer(ctx, c.Durable); err != nil {
 		return err
 	}
 	if err := c.server.exec(ctx, "CREATE DATABASE "+template); err != nil {

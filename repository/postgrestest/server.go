@@ -25,13 +25,17 @@ const (
 // server is a running postgres whose process is our child.
 type server struct {
 	dir     string // data, socket and log
+	data    string // below dir
+	program string
+	durable bool
+	as      *syscall.Credential
 	process *exec.Cmd
 	exited  chan struct{}
 }
 
-// startServer makes a cluster in a folder of its own and serves it on a socket there. What it stores need not survive
-// anything, so it never waits for the disk.
-func startServer(ctx context.Context) (*server, error) {
+// startServer makes a cluster in a folder of its own and serves it on a socket there. Unless it is durable, what it
+// stores need not survive anything, so it never waits for the disk.
+func startServer(ctx context.Context, durable bool) (*server, error) {
 	programs, err := programFolder()
 	if err != nil {
 		return nil, err
@@ -42,8 +46,16 @@ func startServer(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, exited: make(chan struct{})}
-	if err := s.launch(ctx, programs); err != nil {
+	s := &server{
+		dir: dir, data: filepath.Join(dir, "data"), program: filepath.Join(programs, "postgres"), durable: durable, as: runAs(),
+	}
+	if err := s.create(programs); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := s.launch(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if err := s.wait(ctx); err != nil {
@@ -73,31 +85,39 @@ func version(program string) int {
 	return n
 }
 
-func (s *server) launch(ctx context.Context, programs string) error {
-	as := runAs()
-	if as != nil {
-		if err := os.Chown(s.dir, int(as.Uid), int(as.Gid)); err != nil {
+// create makes the files of the cluster.
+func (s *server) create(programs string) error {
+	if s.as != nil {
+		if err := os.Chown(s.dir, int(s.as.Uid), int(s.as.Gid)); err != nil {
 			return err
 		}
 	}
-	data := filepath.Join(s.dir, "data")
-	prepare := s.command(as, filepath.Join(programs, "initdb"),
-		"-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+	prepare := s.command(s.as, filepath.Join(programs, "initdb"),
+		"-D", s.data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
 	if out, err := prepare.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.process = s.command(as, filepath.Join(programs, "postgres"), "-D", data, "-k", s.dir,
+	return nil
+}
+
+// launch starts the process; wait says when it serves.
+func (s *server) launch() error {
+	args := []string{
+		"-D", s.data, "-k", s.dir,
 		"-c", "listen_addresses=", "-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal",
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	}
+	if !s.durable {
+		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	}
+	s.process = s.command(s.as, s.program, args...)
 	if err := s.process.Start(); err != nil {
 		return err
 	}
+	process, exited := s.process, make(chan struct{})
+	s.exited = exited
 	go func() {
-		_ = s.process.Wait() // how it ended tells nothing: we end it
-		close(s.exited)
+		_ = process.Wait() // how it ended tells nothing: we end it
+		close(exited)
 	}()
 	return nil
 }
@@ -152,8 +172,13 @@ func (s *server) wait(ctx context.Context) error {
 
 // stop ends the server, and removes all it had.
 func (s *server) stop() error {
+	return errors.Join(s.halt(syscall.SIGINT), os.RemoveAll(s.dir))
+}
+
+// halt ends the process and keeps the data: SIGINT breaks connections off, SIGQUIT is a crash.
+func (s *server) halt(how syscall.Signal) error {
 	var errs []error
-	if err := s.process.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.process.Process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		errs = append(errs, err)
 	}
 	select {
@@ -162,5 +187,5 @@ func (s *server) stop() error {
 		errs = append(errs, s.process.Process.Signal(syscall.SIGQUIT))
 		<-s.exited
 	}
-	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
+	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package repositorytest
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ func testAcceptKeepsEveryField(t *testing.T, b *bundle) {
 			CutOff: &cutOff,
 		},
 		Deadline: b.clock.Now().Add(time.Minute), Due: b.clock.Now(), Created: created,
+		Request: json.RawMessage(`{"a": 1}`), IdempotencyKey: "key-1",
 		// not the caller's to say:
 		Outcome: skipper.OutcomeFailed, LeaseOwner: "somebody", LeaseUntil: b.clock.Now(), Token: 7,
 	}
@@ -43,10 +45,17 @@ func testAcceptKeepsEveryField(t *testing.T, b *bundle) {
 	require.Equal(t, 1, made.Version)
 
 	want := op
-	want.Updated = created
+	want.Updated, want.Account, want.Retriable = created, "default", true
 	want.Outcome, want.LeaseOwner, want.LeaseUntil, want.Token = skipper.OutcomeRunning, "", time.Time{}, 0
 	requireEqual(t, want, accepted)
-	got, err := b.Operation(t.Context(), "op-1")
+	got, err := b.OperationWithRequest(t.Context(), "op-1")
+	require.NoError(t, err)
+	requireEqual(t, want, got)
+	byKey, err := b.OperationByKey(t.Context(), "key-1")
+	require.NoError(t, err)
+	requireEqual(t, &want, byKey)
+	want.Request = nil
+	got, err = b.Operation(t.Context(), "op-1")
 	require.NoError(t, err)
 	requireEqual(t, want, got)
 

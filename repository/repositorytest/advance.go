@@ -54,7 +54,7 @@ func testAdvancePark(t *testing.T, b *bundle) {
 	require.True(t, parked.LeaseUntil.IsZero())
 	require.Equal(t, op.Token, parked.Token)
 
-	leased, err := b.Lease(t.Context(), "server-2", b.clock.Now(), b.clock.Now().Add(time.Minute), 1)
+	leased, err := b.Lease(t.Context(), "server-2", b.clock.Now(), b.clock.Now().Add(time.Minute), 1, nil)
 	require.NoError(t, err)
 	require.Len(t, leased, 1)
 	op = leased[0]
@@ -184,7 +184,7 @@ func testAdvanceStale(t *testing.T, b *bundle) {
 	op := b.leased(t, "log")
 	b.wantDeployment(t, op, "log.log-v1")
 	late := b.clock.advance(time.Hour)
-	stolen, err := b.Lease(t.Context(), "server-2", late, late.Add(time.Minute), 1)
+	stolen, err := b.Lease(t.Context(), "server-2", late, late.Add(time.Minute), 1, nil)
 	require.NoError(t, err)
 	require.Len(t, stolen, 1)
 	before := b.everything(t, op)

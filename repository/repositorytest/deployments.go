@@ -20,6 +20,7 @@ func deploymentTests() map[string]func(t *testing.T, b *bundle) {
 		"Deployments_ByID_And_ByRelease":              testDeploymentLists,
 		"ClaimCompensations_SkipsWhatIsWorkedOn":      testClaimCompensations,
 		"ClaimCompensations_LimitsAndClaims":          testClaimLimit,
+		"FreeLeases_AlsoFreesClaimsOfCompensations":   testFreeCompensations,
 		"Compensation_DeferAndEndLeaveTheWantedAlone": testCompensationOfWanted,
 	}
 }
@@ -156,7 +157,7 @@ func testDeploymentLists(t *testing.T, b *bundle) {
 func (b *bundle) claim(t *testing.T, limit int) []skipper.Deployment {
 	t.Helper()
 	now := b.clock.Now()
-	claimed, err := b.ClaimCompensations(t.Context(), now, now.Add(time.Minute), limit)
+	claimed, err := b.ClaimCompensations(t.Context(), now, now.Add(time.Minute), limit, nil)
 	require.NoError(t, err)
 	return claimed
 }
@@ -192,6 +193,17 @@ func testClaimCompensations(t *testing.T, b *bundle) {
 	_, err = b.Deployment(ctx, "default", "log.log-v1")
 	requireCode(t, skipper.CodeNotFound, err)
 	b.reserve(t, "host", 1, "another", true)
+}
+
+func testFreeCompensations(t *testing.T, b *bundle) {
+	op := b.leased(t, "log")
+	b.wantDeployment(t, op, "a")
+	require.NoError(t, b.Advance(t.Context(), op.Token, skipper.Advance{Operation: op, Unwant: []string{"a"}}))
+	b.end(t, op)
+	require.Len(t, b.claim(t, 10), 1)
+	require.Empty(t, b.claim(t, 10))
+	require.NoError(t, b.FreeLeases(t.Context()))
+	require.Len(t, b.claim(t, 10), 1)
 }
 
 func testClaimLimit(t *testing.T, b *bundle) {

@@ -27,11 +27,11 @@ func testLease(t *testing.T, b *bundle) {
 	now := b.clock.Now()
 	until := now.Add(10 * time.Second)
 
-	early, err := b.Lease(t.Context(), "server-1", now.Add(-time.Microsecond), until, 10)
+	early, err := b.Lease(t.Context(), "server-1", now.Add(-time.Microsecond), until, 10, nil)
 	require.NoError(t, err)
 	require.Empty(t, early)
 
-	got, err := b.Lease(t.Context(), "server-1", now, until, 10)
+	got, err := b.Lease(t.Context(), "server-1", now, until, 10, nil)
 	require.NoError(t, err)
 	op.LeaseOwner, op.LeaseUntil, op.Token = "server-1", until, 1
 	requireEqual(t, []skipper.Operation{op}, got)
@@ -39,7 +39,7 @@ func testLease(t *testing.T, b *bundle) {
 	require.NoError(t, err)
 	requireEqual(t, op, kept)
 
-	again, err := b.Lease(t.Context(), "server-1", now, until, 10)
+	again, err := b.Lease(t.Context(), "server-1", now, until, 10, nil)
 	require.NoError(t, err)
 	requireEqual(t, []skipper.Operation{}, again)
 }
@@ -54,10 +54,10 @@ func testLeaseLimit(t *testing.T, b *bundle) {
 		require.NoError(t, err)
 	}
 	now := b.clock.Now()
-	got, err := b.Lease(t.Context(), "server-1", now, now.Add(time.Second), 2)
+	got, err := b.Lease(t.Context(), "server-1", now, now.Add(time.Second), 2, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"install-c-1", "install-b-1"}, idsOf(got))
-	got, err = b.Lease(t.Context(), "server-2", now, now.Add(time.Second), 2)
+	got, err = b.Lease(t.Context(), "server-2", now, now.Add(time.Second), 2, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"install-a-1"}, idsOf(got))
 }
@@ -65,10 +65,10 @@ func testLeaseLimit(t *testing.T, b *bundle) {
 func testLeaseTakeOver(t *testing.T, b *bundle) {
 	op := b.leased(t, "log")
 	until := b.clock.Now().Add(time.Minute)
-	got, err := b.Lease(t.Context(), "server-2", until.Add(-time.Microsecond), until.Add(time.Minute), 10)
+	got, err := b.Lease(t.Context(), "server-2", until.Add(-time.Microsecond), until.Add(time.Minute), 10, nil)
 	require.NoError(t, err)
 	require.Empty(t, got)
-	got, err = b.Lease(t.Context(), "server-2", until, until.Add(time.Minute), 10)
+	got, err = b.Lease(t.Context(), "server-2", until, until.Add(time.Minute), 10, nil)
 	require.NoError(t, err)
 	require.Len(t, got, 1)
 	require.Equal(t, op.Token+1, got[0].Token)
@@ -78,7 +78,7 @@ func testLeaseTakeOver(t *testing.T, b *bundle) {
 	require.NoError(t, err)
 	require.Equal(t, op.Due, kept.Due)
 	require.Empty(t, kept.LeaseOwner)
-	got, err = b.Lease(t.Context(), "server-3", b.clock.Now(), until, 10)
+	got, err = b.Lease(t.Context(), "server-3", b.clock.Now(), until, 10, nil)
 	require.NoError(t, err)
 	require.Len(t, got, 1)
 	require.Equal(t, op.Token+2, got[0].Token)
@@ -116,7 +116,7 @@ func testFreeLeases(t *testing.T, b *bundle) {
 	op := b.leased(t, "log")
 	require.NoError(t, b.FreeLeases(t.Context()))
 	requireStale(t, b.Renew(t.Context(), op.ID, op.Token, b.clock.Now().Add(time.Hour)))
-	got, err := b.Lease(t.Context(), "server-2", b.clock.Now(), b.clock.Now().Add(time.Minute), 10)
+	got, err := b.Lease(t.Context(), "server-2", b.clock.Now(), b.clock.Now().Add(time.Minute), 10, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{op.ID}, idsOf(got))
 	requireStale(t, b.CheckToken(t.Context(), op.ID, op.Token))
@@ -126,12 +126,12 @@ func testNextDue(t *testing.T, b *bundle) {
 	ctx, start := t.Context(), b.clock.Now()
 	next := func(now time.Time) time.Time {
 		t.Helper()
-		at, found, err := b.NextDue(ctx, now)
+		at, found, err := b.NextDue(ctx, now, nil)
 		require.NoError(t, err)
 		require.True(t, found)
 		return at
 	}
-	_, found, err := b.NextDue(ctx, start)
+	_, found, err := b.NextDue(ctx, start, nil)
 	require.NoError(t, err)
 	require.False(t, found)
 
@@ -150,7 +150,7 @@ func testNextDue(t *testing.T, b *bundle) {
 	require.NoError(t, b.DeferCompensation(ctx, "default", "log.log-v1", start.Add(time.Second), 1, "no"))
 	require.Equal(t, start.Add(time.Second), next(start))
 	require.NoError(t, b.EndCompensation(ctx, "default", "log.log-v1"))
-	_, found, err = b.NextDue(ctx, start)
+	_, found, err = b.NextDue(ctx, start, nil)
 	require.NoError(t, err)
 	require.False(t, found)
 }

@@ -46,6 +46,15 @@ func operationTests() map[string]func(t *testing.T, b *bundle) {
 			require.Empty(t, running)
 		},
 		"Operations_TheNewestFirst":     testOperationsList,
+		"Operations_ThatAFilterChooses": testOperationsFilter,
+		"OperationByKey_NotThere": func(t *testing.T, b *bundle) {
+			b.accept(t, "log", 1, b.addPackage(t, "log", "1.0.0", nil)) // without a key
+			for _, key := range []string{"", "none"} {
+				op, err := b.OperationByKey(t.Context(), key)
+				require.NoError(t, err)
+				require.Nil(t, op)
+			}
+		},
 		"OperationEvents_AfterOne":      testOperationEvents,
 		"RequestCancel_InSomeStates":    testRequestCancel,
 		"RequestCancel_DuringAStep":     testRequestCancelDuringAStep,
@@ -77,10 +86,46 @@ func testOperationsList(t *testing.T, b *bundle) {
 		{"", pageOf(0, 20, skipper.Sort{Property: "ended", Descending: true}), 3, []string{log2, time1, log1}},
 		{"", pageOf(0, 20, skipper.Sort{Property: "unknown"}), 3, []string{log2, time1, log1}},
 	} {
-		page, err := b.Operations(t.Context(), c.release, c.request)
+		page, err := b.Operations(t.Context(), skipper.OperationFilter{ReleaseName: c.release}, c.request)
 		require.NoError(t, err)
 		require.Equal(t, c.total, page.Total)
 		require.Equal(t, c.want, idsOf(page.Items), "%q %+v", c.release, c.request)
+	}
+}
+
+func testOperationsFilter(t *testing.T, b *bundle) {
+	p := b.addPackage(t, "log", "1.0.0", nil)
+	b.released(t, "log", 1, p, skipper.StatusDeployed) // install-log-1, succeeded
+	b.clock.advance(time.Second)
+	b.begin(t, skipper.KindScale, "log", 1)
+	b.queued(t, "delete-log", "log", skipper.KindDelete)
+	b.clock.advance(time.Second)
+	b.accept(t, "time", 1, p)
+	const installed, scaled, deleted, other = "install-log-1", "scale-log-1", "delete-log", "install-time-1"
+	for name, c := range map[string]struct {
+		filter skipper.OperationFilter
+		want   []string
+	}{
+		"kind":            {skipper.OperationFilter{Kinds: []skipper.Kind{skipper.KindInstall}}, []string{other, installed}},
+		"kinds":           {skipper.OperationFilter{Kinds: []skipper.Kind{"scale", "delete"}}, []string{scaled, deleted}},
+		"outcome":         {skipper.OperationFilter{Outcomes: []skipper.Outcome{"succeeded"}}, []string{installed}},
+		"outcomes":        {skipper.OperationFilter{Outcomes: []skipper.Outcome{"queued", "running"}}, []string{other, scaled, deleted}},
+		"state":           {skipper.OperationFilter{States: []skipper.State{skipper.StateQueued}}, []string{deleted}},
+		"state at rest":   {skipper.OperationFilter{States: []skipper.State{skipper.StateInitial}}, []string{installed}},
+		"states":          {skipper.OperationFilter{States: []skipper.State{"INITIAL", "QUEUED"}}, []string{deleted, installed}},
+		"state, outcome":  {skipper.OperationFilter{States: []skipper.State{"QUEUED"}, Outcomes: []skipper.Outcome{"running"}}, []string{}},
+		"release, kind":   {skipper.OperationFilter{ReleaseName: "log", Kinds: []skipper.Kind{"install"}}, []string{installed}},
+		"release, nobody": {skipper.OperationFilter{ReleaseName: "log", Outcomes: []skipper.Outcome{"failed"}}, []string{}},
+	} {
+		page, err := b.Operations(t.Context(), c.filter, pageOf(0, 20))
+		require.NoError(t, err)
+		require.Equal(t, c.want, idsOf(page.Items), name)
+		require.Equal(t, len(c.want), page.Total, name)
+		if len(c.want) > 1 {
+			page, err = b.Operations(t.Context(), c.filter, pageOf(1, 1))
+			require.NoError(t, err)
+			require.Equal(t, c.want[1:2], idsOf(page.Items), name)
+		}
 	}
 }
 
@@ -124,7 +169,7 @@ func testRequestCancel(t *testing.T, b *bundle) {
 	kept, err := b.Operation(t.Context(), op.ID)
 	require.NoError(t, err)
 	requireEqual(t, *got, kept)
-	leased, err := b.Lease(t.Context(), "server-2", now, now.Add(time.Minute), 1)
+	leased, err := b.Lease(t.Context(), "server-2", now, now.Add(time.Minute), 1, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{op.ID}, idsOf(leased))
 }

@@ -28,7 +28,8 @@ import (
 func Run(t *testing.T, empty func(t *testing.T) repository.Config) {
 	for _, area := range []map[string]func(t *testing.T, b *bundle){
 		storeTests(), repositoryTests(), packageTests(), releaseTests(), acceptTests(), operationTests(),
-		leaseTests(), advanceTests(), deploymentTests(), portTests(), concurrencyTests(),
+		leaseTests(), advanceTests(), deploymentTests(), orphanTests(), portTests(), accountTests(),
+		concurrencyTests(), queueTests(), beginTests(), cancelTests(), upkeepTests(),
 	} {
 		for _, name := range slices.Sorted(maps.Keys(area)) {
 			t.Run(name, func(t *testing.T) {
@@ -121,7 +122,7 @@ func (b *bundle) release(name string, version int, p skipper.PackageMetadata) sk
 func (b *bundle) operation(kind skipper.Kind, name string, version int) skipper.Operation {
 	return skipper.Operation{
 		ID: fmt.Sprintf("%s-%s-%d", kind, name, version), Kind: kind, ReleaseName: name, TargetVersion: version,
-		State: skipper.StateInstall, Outcome: skipper.OutcomeRunning, Plan: skipper.Plan{Account: "default"},
+		State: skipper.StateInstall, Outcome: skipper.OutcomeRunning, Account: "default", Plan: skipper.Plan{Account: "default"},
 		Deadline: b.clock.Now().Add(time.Minute), Due: b.clock.Now(), Created: b.clock.Now(),
 	}
 }
@@ -162,7 +163,7 @@ func (b *bundle) leased(t *testing.T, name string) skipper.Operation {
 	t.Helper()
 	b.accept(t, name, 1, b.addPackage(t, name, "1.0.0", nil))
 	now := b.clock.Now()
-	ops, err := b.Lease(t.Context(), "server-1", now, now.Add(time.Minute), 10)
+	ops, err := b.Lease(t.Context(), "server-1", now, now.Add(time.Minute), 10, nil)
 	require.NoError(t, err)
 	require.Len(t, ops, 1)
 	return ops[0]

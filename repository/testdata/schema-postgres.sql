@@ -1,3 +1,9 @@
+CREATE TABLE accounts (
+    name text NOT NULL COLLATE "C",
+    host text NOT NULL COLLATE "C",
+    CONSTRAINT accounts_pkey PRIMARY KEY (name)
+);
+CREATE UNIQUE INDEX accounts_pkey ON public.accounts USING btree (name);
 CREATE TABLE blobs (
     digest text NOT NULL COLLATE "C",
     data bytea NOT NULL,
@@ -18,8 +24,10 @@ CREATE TABLE deployments (
     updated bigint NOT NULL,
     last_error text NOT NULL COLLATE "C",
     handle text COLLATE "C",
+    retire_until bigint,
     CONSTRAINT deployments_pkey PRIMARY KEY (account, deployment_id)
 );
+CREATE INDEX deployments_care ON public.deployments USING btree (due) WHERE (wanted AND (due > 0));
 CREATE UNIQUE INDEX deployments_pkey ON public.deployments USING btree (account, deployment_id);
 CREATE INDEX deployments_release ON public.deployments USING btree (release_name, release_version);
 CREATE INDEX deployments_unwanted ON public.deployments USING btree (due) WHERE (NOT wanted);
@@ -27,6 +35,7 @@ CREATE TABLE installation (
     singleton bigint NOT NULL,
     id text NOT NULL COLLATE "C",
     created bigint NOT NULL,
+    restored bigint,
     CONSTRAINT installation_pkey PRIMARY KEY (singleton),
     CONSTRAINT installation_singleton_check CHECK ((singleton = 1))
 );
@@ -64,11 +73,18 @@ CREATE TABLE operations (
     token bigint NOT NULL,
     error text COLLATE "C",
     plan text NOT NULL COLLATE "C",
+    account text NOT NULL COLLATE "C",
+    idempotency_key text COLLATE "C",
+    request text COLLATE "C",
     CONSTRAINT operations_pkey PRIMARY KEY (id)
 );
 CREATE INDEX operations_created ON public.operations USING btree (created DESC, id DESC);
 CREATE INDEX operations_due ON public.operations USING btree (due, id) WHERE (outcome = 'running'::text);
+CREATE UNIQUE INDEX operations_idempotency_key ON public.operations USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX operations_kind_created ON public.operations USING btree (kind, created DESC, id DESC);
+CREATE INDEX operations_outcome_created ON public.operations USING btree (outcome, created DESC, id DESC);
 CREATE UNIQUE INDEX operations_pkey ON public.operations USING btree (id);
+CREATE INDEX operations_queued ON public.operations USING btree (release_name, created, id) WHERE (outcome = 'queued'::text);
 CREATE INDEX operations_release_created ON public.operations USING btree (release_name, created DESC, id DESC);
 CREATE UNIQUE INDEX operations_running ON public.operations USING btree (release_name) WHERE (outcome = 'running'::text);
 CREATE TABLE packages (

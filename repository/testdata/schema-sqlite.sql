@@ -1,3 +1,7 @@
+CREATE TABLE accounts (
+    name TEXT PRIMARY KEY,
+    host TEXT NOT NULL
+) STRICT;
 CREATE TABLE blobs (
     digest TEXT PRIMARY KEY,
     data   BLOB NOT NULL
@@ -15,16 +19,17 @@ CREATE TABLE deployments (
     created         INTEGER NOT NULL,
     updated         INTEGER NOT NULL,
     last_error      TEXT    NOT NULL,
-    handle          TEXT,
+    handle          TEXT, retire_until INTEGER,
     PRIMARY KEY (account, deployment_id)
 ) STRICT;
+CREATE INDEX deployments_care ON deployments (due) WHERE wanted AND due > 0;
 CREATE INDEX deployments_release ON deployments (release_name, release_version);
 CREATE INDEX deployments_unwanted ON deployments (due) WHERE NOT wanted;
 CREATE TABLE installation (
     singleton INTEGER PRIMARY KEY CHECK (singleton = 1),
     id        TEXT    NOT NULL,
     created   INTEGER NOT NULL
-) STRICT;
+, restored INTEGER) STRICT;
 CREATE TABLE operation_events (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     operation_id TEXT    NOT NULL REFERENCES operations (id),
@@ -55,9 +60,13 @@ CREATE TABLE operations (
     token            INTEGER NOT NULL,
     error            TEXT,
     plan             TEXT    NOT NULL
-) STRICT;
+, account TEXT NOT NULL DEFAULT '', idempotency_key TEXT, request TEXT) STRICT;
 CREATE INDEX operations_created ON operations (created DESC, id DESC);
 CREATE INDEX operations_due ON operations (due, id) WHERE outcome = 'running';
+CREATE UNIQUE INDEX operations_idempotency_key ON operations (idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX operations_kind_created ON operations (kind, created DESC, id DESC);
+CREATE INDEX operations_outcome_created ON operations (outcome, created DESC, id DESC);
+CREATE INDEX operations_queued ON operations (release_name, created, id) WHERE outcome = 'queued';
 CREATE INDEX operations_release_created ON operations (release_name, created DESC, id DESC);
 CREATE UNIQUE INDEX operations_running ON operations (release_name) WHERE outcome = 'running';
 CREATE TABLE packages (

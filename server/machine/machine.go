@@ -23,15 +23,19 @@ const (
 	Rollback Event = "ROLLBACK"
 	Delete   Event = "DELETE"
 	Scale    Event = "SCALE"
+	Renew    Event = "RENEW" // ours: the server itself begins it
 
 	UpgradeAccept Event = "UPGRADE_ACCEPT" // the new version becomes the one that stands
 	UpgradeCancel Event = "UPGRADE_CANCEL" // somebody asked to cancel
 
+	Queue   Event = "QUEUE"   // a command came while another operation runs on the release
 	Done    Event = "DONE"    // the step did all it had to
 	More    Event = "MORE"    // the step did a part; it goes on at once
 	Retry   Event = "RETRY"   // the step could not do it now; it is tried again later
 	Failed  Event = "FAILED"  // the step cannot do it
-	Cancel  Event = "CANCEL"  // somebody asked to cancel an install
+	Cancel  Event = "CANCEL"  // somebody asked to cancel an install, or what has not begun
+	Stop    Event = "STOP"    // somebody asked to cancel what has no way back: it ends where it stands
+	Wait    Event = "WAIT"    // all applications are installed, and must become healthy
 	Tick    Event = "TICK"    // the time for the next health check has come
 	Healthy Event = "HEALTHY" // all new applications are deployed
 	Pending Event = "PENDING" // not all of them yet
@@ -53,10 +57,24 @@ func Table() []Transition {
 		{skipper.StateInitial, Rollback, skipper.StateRollbackStart},
 		{skipper.StateInitial, Delete, skipper.StateDelete},
 		{skipper.StateInitial, Scale, skipper.StateScale},
+		{skipper.StateInitial, Renew, skipper.StateRenew},
+
+		{skipper.StateInitial, Queue, skipper.StateQueued},
+		{skipper.StateQueued, Install, skipper.StateInstall},
+		{skipper.StateQueued, Upgrade, skipper.StateUpgradeStart},
+		{skipper.StateQueued, Rollback, skipper.StateRollbackStart},
+		{skipper.StateQueued, Delete, skipper.StateDelete},
+		{skipper.StateQueued, Scale, skipper.StateScale},
+		{skipper.StateQueued, Cancel, skipper.StateInitial},
 
 		{skipper.StateInstall, More, skipper.StateInstall},
 		{skipper.StateInstall, Done, skipper.StateInitial},
+		{skipper.StateInstall, Wait, skipper.StateInstallWait},
 		{skipper.StateInstall, Cancel, skipper.StateCompensate},
+		{skipper.StateInstallWait, Healthy, skipper.StateInitial},
+		{skipper.StateInstallWait, Pending, skipper.StateInstallWait},
+		{skipper.StateInstallWait, Timeout, skipper.StateCompensate},
+		{skipper.StateInstallWait, Cancel, skipper.StateCompensate},
 		{skipper.StateCompensate, More, skipper.StateCompensate},
 		{skipper.StateCompensate, Done, skipper.StateInitial},
 
@@ -83,7 +101,12 @@ func Table() []Transition {
 
 		{skipper.StateDelete, More, skipper.StateDelete},
 		{skipper.StateDelete, Done, skipper.StateInitial},
+		{skipper.StateDelete, Stop, skipper.StateInitial},
 		{skipper.StateScale, Done, skipper.StateInitial},
+		{skipper.StateScale, Stop, skipper.StateInitial},
+		{skipper.StateRenew, More, skipper.StateRenew},
+		{skipper.StateRenew, Done, skipper.StateInitial},
+		{skipper.StateRenew, Stop, skipper.StateInitial},
 	}, exits()...)
 }
 
@@ -91,7 +114,9 @@ func Table() []Transition {
 func exits() []Transition {
 	var out []Transition
 	for from, to := range map[skipper.State]skipper.State{
+		skipper.StateQueued:         skipper.StateInitial,
 		skipper.StateInstall:        skipper.StateCompensate,
+		skipper.StateInstallWait:    skipper.StateCompensate,
 		skipper.StateCompensate:     skipper.StateInitial,
 		skipper.StateRollbackStart:  skipper.StateInitial,
 		skipper.StateUpgradeStart:   skipper.StateUpgradeFailed,
@@ -104,6 +129,7 @@ func exits() []Transition {
 		skipper.StateUpgradeDelete:  skipper.StateInitial,
 		skipper.StateDelete:         skipper.StateInitial,
 		skipper.StateScale:          skipper.StateInitial,
+		skipper.StateRenew:          skipper.StateInitial,
 	} {
 		out = append(out, Transition{from, Retry, from}, Transition{from, Failed, to})
 	}
@@ -123,6 +149,8 @@ func Command(kind skipper.Kind) Event {
 		return Scale
 	case skipper.KindDelete:
 		return Delete
+	case skipper.KindRenew:
+		return Renew
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -103,11 +104,48 @@ func TestStart_KnowsEveryKind(t *testing.T) {
 	for kind, want := range map[skipper.Kind]skipper.State{
 		skipper.KindInstall: skipper.StateInstall, skipper.KindUpgrade: skipper.StateUpgradeStart,
 		skipper.KindRollback: skipper.StateRollbackStart, skipper.KindScale: skipper.StateScale,
-		skipper.KindDelete: skipper.StateDelete,
+		skipper.KindDelete: skipper.StateDelete, skipper.KindRenew: skipper.StateRenew,
 	} {
 		got, err := machine.Start(t.Context(), kind)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
+	}
+}
+
+// What waits in the queue is begun by the command it was asked for, which leads where that leads from rest.
+func TestQueued_BeginsAsFromRest(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []skipper.Kind{
+		skipper.KindInstall, skipper.KindUpgrade, skipper.KindRollback, skipper.KindScale, skipper.KindDelete,
+	} {
+		want, err := machine.Start(t.Context(), kind)
+		require.NoError(t, err)
+		got, err := machine.Next(t.Context(), skipper.StateQueued, machine.Command(kind))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}
+
+// A renewal is begun by the server when nothing runs and nothing waits: it is never queued.
+func TestQueued_NeverIsARenewal(t *testing.T) {
+	t.Parallel()
+	_, err := machine.Next(t.Context(), skipper.StateQueued, machine.Renew)
+	require.Equal(t, skipper.CodeInternal, skipper.CodeOf(err))
+}
+
+func TestCancelEvent(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[skipper.State]machine.Event{
+		skipper.StateQueued: machine.Cancel, skipper.StateInstall: machine.Cancel, skipper.StateInstallWait: machine.Cancel,
+		skipper.StateUpgradeStart: machine.UpgradeCancel, skipper.StateUpgradeWait: machine.UpgradeCancel,
+		skipper.StateUpgradeCheck: "", skipper.StateDelete: "", skipper.StateCompensate: "", skipper.StateInitial: "",
+		skipper.StateRenew: "",
+	} {
+		got, ok := machine.CancelEvent(state)
+		require.Equal(t, want, got, state)
+		require.Equal(t, want != "", ok, state)
+		leads := want != "" || state == skipper.StateUpgradeCheck
+		require.Equal(t, leads, slices.Contains(machine.Cancellable(), state), state)
 	}
 }
 

@@ -6,12 +6,18 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/skiff-project/skiff/repository/postgrestest"
 )
 
 // BenchmarkInstall tells how many releases a second are installed on a platform that accepts at once: request, durable
 // operation, steps, answer.
-func BenchmarkInstall(b *testing.B) {
-	s := fresh(b)
+func BenchmarkInstall(b *testing.B) { onStores(b, benchmarkInstall) }
+
+func benchmarkInstall(b *testing.B, s *server) {
+	b.Helper()
 	s.upload("one", "1.0.0", "a")
 	var n atomic.Int64
 	b.SetParallelism(8)
@@ -27,8 +33,10 @@ func BenchmarkInstall(b *testing.B) {
 }
 
 // BenchmarkUpgrades tells how long many upgrades take that are asked for at once.
-func BenchmarkUpgrades(b *testing.B) {
-	s := fresh(b)
+func BenchmarkUpgrades(b *testing.B) { onStores(b, benchmarkUpgrades) }
+
+func benchmarkUpgrades(b *testing.B, s *server) {
+	b.Helper()
 	s.upload("one", "1.0.0", "a")
 	round := 0
 	for b.Loop() {
@@ -52,6 +60,25 @@ func BenchmarkUpgrades(b *testing.B) {
 		})
 	}
 }
+
+// onStores runs a benchmark on SQLite and on a PostgreSQL that waits for the disk.
+func onStores(b *testing.B, run func(b *testing.B, s *server)) {
+	b.Helper()
+	b.Run("SQLite", func(b *testing.B) { run(b, fresh(b)) })
+	b.Run("PostgreSQL", func(b *testing.B) {
+		cluster := &postgrestest.Cluster{Durable: true}
+		b.Cleanup(func() { require.Zero(b, cluster.Run(nothing{})) })
+		url := cluster.Database(b)
+		s := start(b, b.TempDir(), newFake(b, ""), short(), func(p *parts) { p.url = url })
+		b.Cleanup(func() { s.stop() })
+		run(b, s)
+	})
+}
+
+// nothing is a test package without tests: running it just stops a cluster.
+type nothing struct{}
+
+func (nothing) Run() int { return 0 }
 
 // each calls f for 0 to n-1, all at once.
 func each(n int, f func(i int)) {

@@ -22,21 +22,28 @@ import (
 // Store is what the engine needs kept.
 type Store interface {
 	Operation(ctx context.Context, id string) (skipper.Operation, error)
-	Lease(ctx context.Context, owner string, now, until time.Time, limit int) ([]skipper.Operation, error)
+	Lease(ctx context.Context, owner string, now, until time.Time, limit int, elsewhere []string,
+	) ([]skipper.Operation, error)
 	Renew(ctx context.Context, id string, token int64, until time.Time) error
 	Advance(ctx context.Context, token int64, a skipper.Advance) error
 	Yield(ctx context.Context, id string, token int64) error
-	NextDue(ctx context.Context, now time.Time) (time.Time, bool, error)
-	ClaimCompensations(ctx context.Context, now, until time.Time, limit int) ([]skipper.Deployment, error)
+	NextDue(ctx context.Context, now time.Time, elsewhere []string) (time.Time, bool, error)
+	ClaimCompensations(ctx context.Context, now, until time.Time, limit int, elsewhere []string,
+	) ([]skipper.Deployment, error)
 	DeferCompensation(ctx context.Context, account, deploymentID string, due time.Time, attempt int, lastError string) error
 	EndCompensation(ctx context.Context, account, deploymentID string) error
+	QueueStore
+	UpkeepStore
 }
 
 // Stepper does steps; rollout.Rollout is one.
 type Stepper interface {
 	Step(ctx context.Context, op skipper.Operation) (rollout.Result, error)
 	Deadline(op skipper.Operation, state skipper.State) time.Time
-	Compensate(ctx context.Context, d skipper.Deployment, forget func() error) error
+	// Compensate removes a deployment; it gives a time when that is left alone for now and to be looked at again then.
+	Compensate(ctx context.Context, d skipper.Deployment, forget func() error) (time.Time, error)
+	// Maintained lists the accounts whose platforms look after applications.
+	Maintained() []string
 	GiveUp(ctx context.Context, op skipper.Operation, why error) (rollout.Result, error)
 }
 
@@ -48,6 +55,16 @@ type Config struct {
 	RetryBase  time.Duration // 200 ms: the wait after the first failed try, doubled each time
 	RetryLimit time.Duration // 5 s: the longest wait between tries of a running operation
 	SweepLimit time.Duration // 60 s: the longest wait between tries of an open compensation
+
+	// Begin plans a queued operation as a command that comes now, and turns it into a running one; nil: operations that
+	// are queued wait for another server. See begin for what its errors mean.
+	Begin func(ctx context.Context, op skipper.Operation) error
+	// Elsewhere lists the platform accounts that this server cannot reach, because they belong to another host: work on
+	// them is left to others. nil: none.
+	Elsewhere func() []string
+	// Disturbed hears that an operation was taken over from a server, or lost to one: a platform call may have had its
+	// effect too late for either. nil: nobody hears.
+	Disturbed func()
 }
 
 const (
@@ -82,6 +99,12 @@ func New(store Store, steps Stepper, config Config, clock func() time.Time, log 
 	def(&config.RetryBase, 200*time.Millisecond)
 	def(&config.RetryLimit, 5*time.Second)
 	def(&config.SweepLimit, time.Minute)
+	if config.Elsewhere == nil {
+		config.Elsewhere = func() []string { return nil }
+	}
+	if config.Disturbed == nil {
+		config.Disturbed = func() {}
+	}
 	return &Engine{
 		store: store, steps: steps, config: config, clock: clock, log: log,
 		wake: make(chan struct{}, 1), changed: map[string]chan struct{}{},
@@ -101,8 +124,9 @@ func (e *Engine) Wake() {
 func (e *Engine) Run(ctx context.Context) {
 	fault := ""
 	for ctx.Err() == nil {
-		full, err := e.take(ctx)
-		err = errors.Join(err, e.sweep(ctx))
+		err := e.upkeep(ctx)
+		full, failed := e.take(ctx)
+		err = errors.Join(err, failed, e.queue(ctx), e.sweep(ctx))
 		fault = e.note(ctx, fault, err)
 		if !full || err != nil {
 			e.rest(ctx, err != nil)
@@ -128,8 +152,11 @@ func (e *Engine) note(ctx context.Context, fault string, err error) string {
 // take leases what is due and walks each in a goroutine of its own; it says whether there may be more.
 func (e *Engine) take(ctx context.Context) (more bool, err error) {
 	now := e.clock()
-	ops, err := e.store.Lease(ctx, e.config.Owner, now, now.Add(e.config.Lease), leaseBatch)
+	ops, err := e.store.Lease(ctx, e.config.Owner, now, now.Add(e.config.Lease), leaseBatch, e.config.Elsewhere())
 	for _, op := range ops {
+		if op.TakenOver {
+			e.config.Disturbed()
+		}
 		e.walkers.Go(func() { e.walk(ctx, op) })
 	}
 	return len(ops) == leaseBatch, err
@@ -140,7 +167,7 @@ func (e *Engine) take(ctx context.Context) (more bool, err error) {
 func (e *Engine) rest(ctx context.Context, fault bool) {
 	wait := e.config.Poll
 	now := e.clock()
-	if due, ok, err := e.store.NextDue(ctx, now); err == nil && ok && !fault {
+	if due, ok, err := e.store.NextDue(ctx, now, e.config.Elsewhere()); err == nil && ok && !fault {
 		wait = min(wait, max(due.Sub(now), time.Millisecond))
 	}
 	timer := time.NewTimer(wait)
@@ -176,6 +203,7 @@ func (e *Engine) walk(parent context.Context, op skipper.Operation) {
 		switch {
 		case errors.Is(err, skipper.ErrStale):
 			log.WarnContext(ctx, "the lease was lost; another server goes on", "state", op.State)
+			e.config.Disturbed()
 			return
 		case err != nil && !errors.Is(err, skipper.ErrChanged):
 			e.park(parent, op, err, log)
@@ -231,6 +259,7 @@ func (e *Engine) renew(ctx context.Context, lost context.CancelFunc, op skipper.
 			until = now.Add(e.config.Lease)
 		case errors.Is(err, skipper.ErrStale), e.clock().Add(period).After(until):
 			log.WarnContext(ctx, "the lease cannot be renewed", "error", err)
+			e.config.Disturbed()
 			lost()
 			return
 		}
@@ -260,6 +289,9 @@ func (e *Engine) step(ctx context.Context, op skipper.Operation) (parked bool, e
 		return false, fmt.Errorf("record step: %w", err)
 	}
 	e.announce(op.ID)
+	if !a.Operation.Running() {
+		e.Wake() // the next one may wait for its turn
+	}
 	return a.Park || !a.Operation.Running(), nil
 }
 
@@ -315,7 +347,8 @@ func (e *Engine) advance(op skipper.Operation, res rollout.Result, next skipper.
 		op.Outcome, op.Ended = res.Outcome, &now
 	}
 	return skipper.Advance{
-		Operation: op, Release: res.Release, Unwant: res.Unwant, Park: op.Due.After(now),
+		Operation: op, Release: res.Release, Unwant: res.Unwant, Rewant: res.Rewant, Retire: res.Retire,
+		Care: res.Care, Park: op.Due.After(now),
 		Event: &skipper.OperationEvent{
 			OperationID: op.ID, Time: now, From: from, Event: string(res.Event), To: next, Message: res.Message,
 		},
@@ -329,8 +362,7 @@ func (e *Engine) backoff(attempt int, limit time.Duration) time.Duration {
 // sweep tries to remove what ended operations left behind.
 func (e *Engine) sweep(ctx context.Context) error {
 	now := e.clock()
-	// The claim is longer than a removal may take, so that no two servers remove the same at once.
-	rows, err := e.store.ClaimCompensations(ctx, now, now.Add(2*time.Minute), leaseBatch)
+	rows, err := e.store.ClaimCompensations(ctx, now, now.Add(e.config.Lease), leaseBatch, e.config.Elsewhere())
 	for _, d := range rows {
 		e.walkers.Go(func() { e.compensate(ctx, d) })
 	}
@@ -340,15 +372,25 @@ func (e *Engine) sweep(ctx context.Context) error {
 func (e *Engine) compensate(ctx context.Context, d skipper.Deployment) {
 	limited, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
-	err := e.steps.Compensate(limited, d, func() error {
+	var claim sync.WaitGroup
+	claim.Go(func() { e.claim(limited, cancel, d) })
+	again, err := e.steps.Compensate(limited, d, func() error {
 		return e.store.EndCompensation(limited, d.Account, d.DeploymentID)
 	})
+	cancel()
+	claim.Wait()
+	write, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer done()
+	if err == nil && !again.IsZero() {
+		if err := e.store.DeferCompensation(write, d.Account, d.DeploymentID, again, 0, ""); err != nil {
+			e.log.WarnContext(ctx, "cannot defer a compensation", "deployment", d.DeploymentID, "error", err)
+		}
+		return
+	}
 	if err == nil {
 		e.log.InfoContext(ctx, "removed what an operation left", "deployment", d.DeploymentID, "account", d.Account)
 		return
 	}
-	write, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer done()
 	attempt := d.Attempt + 1
 	due := e.clock().Add(e.backoff(attempt, e.config.SweepLimit))
 	if err := e.store.DeferCompensation(write, d.Account, d.DeploymentID, due, attempt, err.Error()); err != nil {
@@ -356,6 +398,27 @@ func (e *Engine) compensate(ctx context.Context, d skipper.Deployment) {
 	}
 	e.log.WarnContext(ctx, "cannot remove what an operation left; it is tried again", "deployment", d.DeploymentID,
 		"account", d.Account, "attempt", attempt, "error", err)
+}
+
+// claim makes the claim on a compensation last as long as it is worked on, so that no two servers remove the same at
+// once, and that another one goes on soon when this one dies.
+func (e *Engine) claim(ctx context.Context, lost context.CancelFunc, d skipper.Deployment) {
+	ticker := time.NewTicker(e.config.Lease * 3 / 10)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		try, cancel := context.WithTimeout(ctx, e.config.Lease*3/10)
+		err := e.store.DeferCompensation(try, d.Account, d.DeploymentID, e.clock().Add(e.config.Lease), d.Attempt, d.LastError)
+		cancel()
+		if err != nil {
+			lost()
+			return
+		}
+	}
 }
 
 // Wait blocks until the operation has ended, or done says it has come far enough, and gives it as it stands then. When
@@ -370,7 +433,7 @@ func (e *Engine) Wait(ctx context.Context, id string, done func(skipper.Operatio
 		if err != nil && ctx.Err() == nil {
 			return op, fmt.Errorf("wait for operation %s: %w", id, err)
 		}
-		if err == nil && (!op.Running() || done(op)) {
+		if err == nil && (!op.Unfinished() || done(op)) {
 			return op, nil
 		}
 		select {

@@ -29,7 +29,12 @@ import (
 	"github.com/skiff-project/skiff/server/rollout"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+
+// tests stop the database after them.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int { return cluster.Run(t.M) }
 
 // cutOff is a store in which renewing a lease hangs, as for a server that has lost its network.
 type cutOff struct{ *repository.Store }
@@ -62,6 +67,8 @@ func short() rollout.Config {
 // parts are what a test may replace.
 type parts struct {
 	lease time.Duration
+	queue time.Duration
+	url   string // of a database; empty: SQLite
 	store func(*repository.Store) operation.Store
 	steps func(*rollout.Rollout) operation.Stepper
 }
@@ -70,6 +77,7 @@ func start(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Co
 	tb.Helper()
 	p := parts{
 		lease: 10 * time.Second,
+		queue: 20 * time.Second,
 		store: func(s *repository.Store) operation.Store { return s },
 		steps: func(r *rollout.Rollout) operation.Stepper { return r },
 	}
@@ -77,7 +85,7 @@ func start(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Co
 		f(&p)
 	}
 	log := slog.New(slog.DiscardHandler)
-	store, err := repository.Open(tb.Context(), repository.Config{Dir: dir, Clock: time.Now, Logger: log})
+	store, err := repository.Open(tb.Context(), repository.Config{URL: p.url, Dir: dir, Clock: time.Now, Logger: log})
 	require.NoError(tb, err)
 	if store.SingleServer() {
 		require.NoError(tb, store.FreeLeases(tb.Context()))
@@ -89,19 +97,18 @@ func start(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Co
 	accounts := deployer.Accounts{{Name: "default", Deployer: fake}}
 	packages := catalog.New(store, log)
 	roll := rollout.New(store, accounts, config, time.Now, packages.DeletePackageExcept)
-	engine := operation.New(p.store(store), p.steps(roll), operation.Config{
+	s := &server{tb: tb, dir: dir, store: store, roll: roll, fake: fake, catalog: packages}
+	s.engine = operation.New(p.store(store), p.steps(roll), operation.Config{
 		Owner: fmt.Sprint(time.Now().UnixNano()), Lease: p.lease, Poll: 20 * time.Millisecond,
 		RetryBase: 5 * time.Millisecond, RetryLimit: 20 * time.Millisecond, SweepLimit: 20 * time.Millisecond,
+		Begin: func(ctx context.Context, op skipper.Operation) error { return s.release.Begin(ctx, op) },
 	}, time.Now, log)
+	s.release = release.New(store, packages, s.engine, roll, accounts, release.Config{
+		HealthTimeout: 10 * time.Second, WaitLimit: 20 * time.Second, LogLimit: 1 << 20, QueueTimeout: p.queue,
+	}, time.Now)
 	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); engine.Run(ctx) }()
-	s := &server{
-		tb: tb, dir: dir, store: store, roll: roll, fake: fake, catalog: packages, engine: engine,
-		release: release.New(store, packages, engine, roll, accounts, release.Config{
-			HealthTimeout: 10 * time.Second, WaitLimit: 20 * time.Second, LogLimit: 1 << 20,
-		}, time.Now),
-	}
+	go func() { defer close(done); s.engine.Run(ctx) }()
 	s.stop = func() {
 		cancel()
 		<-done
@@ -146,21 +153,31 @@ spec:
 }
 
 func (s *server) install(name, pkg, values string) (skipper.Release, skipper.Operation, error) {
+	return s.installWith(name, pkg, values, skipper.CommandOptions{})
+}
+
+func (s *server) installWith(name, pkg, values string, o skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
 	return s.release.Install(s.tb.Context(), skipper.InstallRequest{
 		PackageIdentifier: &skipper.PackageIdentifier{PackageName: pkg, PackageVersion: "1.0.0"},
 		InstallProperties: &skipper.InstallProperties{
 			ReleaseName: name, PlatformName: "default", ConfigValues: &skipper.ConfigValues{Raw: &values},
 		},
-	})
+	}, o)
 }
 
 func (s *server) upgrade(name, pkg, version, values string, timeout time.Duration) (skipper.Release, skipper.Operation, error) {
+	return s.upgradeWith(name, pkg, version, values, timeout, skipper.CommandOptions{})
+}
+
+func (s *server) upgradeWith(name, pkg, version, values string, timeout time.Duration, o skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
 	ms := timeout.Milliseconds()
 	return s.release.Upgrade(s.tb.Context(), skipper.UpgradeRequest{
 		PackageIdentifier: &skipper.PackageIdentifier{PackageName: pkg, PackageVersion: version},
 		UpgradeProperties: &skipper.UpgradeProperties{ReleaseName: name, ConfigValues: &skipper.ConfigValues{Raw: &values}},
 		Timeout:           &ms,
-	})
+	}, o)
 }
 
 // end waits until an operation has ended.
@@ -278,7 +295,7 @@ func TestUpgrade_ReplacesOnlyWhatChanged(t *testing.T) {
 	require.Equal(t, skipper.StatusDeleted, code)
 	require.Equal(t, "Delete complete", description)
 
-	_, _, err = s.release.Delete(t.Context(), "r", false)
+	_, _, err = s.release.Delete(t.Context(), "r", false, skipper.CommandOptions{})
 	require.NoError(t, err)
 	require.Empty(t, s.runs(), "the application that was carried over goes too")
 }
@@ -378,7 +395,7 @@ func TestSecondCommand_IsRefusedWhileOneRuns(t *testing.T) {
 	require.NoError(t, err)
 	_, op, err := s.upgrade("r", "one", "1.0.0", "a: {fake.healthy-after: never}", time.Minute)
 	require.NoError(t, err)
-	_, _, err = s.release.Delete(t.Context(), "r", false)
+	_, _, err = s.release.Delete(t.Context(), "r", false, skipper.CommandOptions{})
 	busy, ok := errors.AsType[*skipper.Error](err)
 	require.True(t, ok)
 	require.Equal(t, skipper.CodeBusy, busy.Code)
@@ -400,17 +417,17 @@ func TestRollback_GoesBackAndInstallsWhatWasDeleted(t *testing.T) {
 	require.NoError(t, err)
 	s.end(op)
 	before := 0
-	_, op, err = s.release.Rollback(t.Context(), skipper.RollbackRequest{ReleaseName: "r", Version: &before})
+	_, op, err = s.release.Rollback(t.Context(), skipper.RollbackRequest{ReleaseName: "r", Version: &before}, skipper.CommandOptions{})
 	require.NoError(t, err)
 	require.Equal(t, skipper.OutcomeSucceeded, s.end(op).Outcome)
 	require.Equal(t, []string{"r.a-v3"}, s.runs())
 	_, description := s.status(3)
 	require.Equal(t, "Rollback complete", description)
 
-	_, _, err = s.release.Delete(t.Context(), "r", false)
+	_, _, err = s.release.Delete(t.Context(), "r", false, skipper.CommandOptions{})
 	require.NoError(t, err)
 	second := 2
-	rel, _, err := s.release.Rollback(t.Context(), skipper.RollbackRequest{ReleaseName: "r", Version: &second})
+	rel, _, err := s.release.Rollback(t.Context(), skipper.RollbackRequest{ReleaseName: "r", Version: &second}, skipper.CommandOptions{})
 	require.NoError(t, err)
 	require.Equal(t, 4, rel.Version)
 	require.Equal(t, "1.1.0", rel.Pkg.Metadata.Version)
@@ -424,7 +441,7 @@ func TestScale_SetsCountsThatAnUpgradeKeeps(t *testing.T) {
 	_, _, err := s.install("r", "one", "a: {x: 1}")
 	require.NoError(t, err)
 	three := 3
-	_, _, err = s.release.Scale(t.Context(), "r", skipper.ScaleRequest{Scale: []skipper.ScaleRequestItem{{Name: "a", Count: &three}}})
+	_, _, err = s.release.Scale(t.Context(), "r", skipper.ScaleRequest{Scale: []skipper.ScaleRequestItem{{Name: "a", Count: &three}}}, skipper.CommandOptions{})
 	require.NoError(t, err)
 	l, err := s.fake.Ledger()
 	require.NoError(t, err)
@@ -439,12 +456,12 @@ func TestDelete_WithItsPackage(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = s.install("other", "one", "")
 	require.NoError(t, err)
-	_, _, err = s.release.Delete(t.Context(), "r", true)
+	_, _, err = s.release.Delete(t.Context(), "r", true, skipper.CommandOptions{})
 	require.Equal(t, skipper.CodePackageDelete, skipper.CodeOf(err), "another release needs the package")
 	require.Equal(t, []string{"other.a-v1", "r.a-v1"}, s.runs())
-	_, _, err = s.release.Delete(t.Context(), "other", false)
+	_, _, err = s.release.Delete(t.Context(), "other", false, skipper.CommandOptions{})
 	require.NoError(t, err)
-	rel, _, err := s.release.Delete(t.Context(), "r", true)
+	rel, _, err := s.release.Delete(t.Context(), "r", true, skipper.CommandOptions{})
 	require.NoError(t, err)
 	require.Equal(t, skipper.StatusDeleted, rel.Info.Status.StatusCode)
 	packages, err := s.catalog.PackagesNamed(t.Context(), "one")
@@ -495,7 +512,7 @@ func TestRestart_GoesOnWhereTheServerStopped(t *testing.T) {
 			InstallProperties: &skipper.InstallProperties{
 				ReleaseName: "r", PlatformName: "default", ConfigValues: &skipper.ConfigValues{Raw: &values},
 			},
-		})
+		}, skipper.CommandOptions{})
 		gone <- err
 	}()
 	require.NoError(t, s.fake.Reached(t.Context(), "gate"))
@@ -577,12 +594,13 @@ type full struct {
 	failed atomic.Bool
 }
 
-func (f *full) Lease(ctx context.Context, owner string, now, until time.Time, limit int) ([]skipper.Operation, error) {
+func (f *full) Lease(ctx context.Context, owner string, now, until time.Time, limit int, elsewhere []string,
+) ([]skipper.Operation, error) {
 	f.leases.Add(1)
 	if f.failed.Load() {
 		return nil, skipper.Errorf(skipper.CodeUnavailable, "the disk is full")
 	}
-	return f.Store.Lease(ctx, owner, now, until, limit)
+	return f.Store.Lease(ctx, owner, now, until, limit, elsewhere)
 }
 
 func TestFullDisk_DoesNotMakeTheEngineSpin(t *testing.T) {

@@ -17,8 +17,10 @@ import (
 // command is what a server process of these tests is told to do before it is killed.
 type command struct {
 	Dir, Platform string
-	Do            string // install, upgrade or delete
+	Do            string // install, upgrade, delete, queue, drain or renew
+	URL           string // of a database; empty: SQLite
 	Values        string
+	Install       string // queue: more values of the upgrade that is waited for
 }
 
 const commandVariable = "SKIFF_TEST_COMMAND"
@@ -31,7 +33,11 @@ func TestServerProcess(t *testing.T) {
 	}
 	var c command
 	require.NoError(t, json.Unmarshal([]byte(text), &c))
-	s := start(t, c.Dir, newFake(t, c.Platform), short())
+	config := short()
+	if c.Do == "renew" {
+		config = caring()
+	}
+	s := start(t, c.Dir, newFake(t, c.Platform), config, at(c.URL), soonLost)
 	var err error
 	switch c.Do {
 	case "install":
@@ -41,8 +47,21 @@ func TestServerProcess(t *testing.T) {
 		if _, op, err = s.upgrade("r", "pair", "1.0.0", c.Values, time.Minute); err == nil {
 			s.end(op)
 		}
+	case "queue":
+		busy := s.busyRelease(c.Install)
+		op := s.queuedUpgrade(c.Values)
+		s.cancel(busy)
+		s.end(op)
+	case "drain":
+		if _, _, err = s.upgrade("r", "pair", "1.0.0", c.Values, time.Minute); err == nil {
+			s.stay(t.Context())
+		}
+	case "renew":
+		if _, _, err = s.install("r", "one", c.Values); err == nil {
+			s.stay(t.Context())
+		}
 	case "delete":
-		_, _, err = s.release.Delete(t.Context(), "r", false)
+		_, _, err = s.release.Delete(t.Context(), "r", false, skipper.CommandOptions{})
 	}
 	t.Fatal("the command ended before the process was killed: ", err)
 }
@@ -123,12 +142,14 @@ func TestKill_AtAPlatformCall(t *testing.T) {
 			}
 			s.killedAt(platform, c.command)
 
+			killed := time.Now()
 			s = start(t, dir, newFake(t, platform), short())
 			t.Cleanup(s.stop)
-			ops, err := s.store.Operations(t.Context(), "r", skipper.PageRequest{Size: 1})
+			ops, err := s.store.Operations(t.Context(), skipper.OperationFilter{ReleaseName: "r"}, skipper.PageRequest{Size: 1})
 			require.NoError(t, err)
 			require.Len(t, ops.Items, 1)
-			require.True(t, ops.Items[0].Running(), "it was killed in the middle")
+			ended := ops.Items[0].Ended
+			require.True(t, ended == nil || ended.After(killed), "it was killed in the middle")
 			require.Equal(t, c.outcome, s.end(ops.Items[0]).Outcome)
 			require.Equal(t, c.runs, s.runs())
 		})

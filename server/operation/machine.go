@@ -83,6 +83,8 @@ func actionOf(s skipper.State) skipper.MachineNote {
 	switch s {
 	case skipper.StateInstall:
 		return skipper.MachineNote{Name: "installApps", Description: "hands all applications to the platform"}
+	case skipper.StateInstallWait:
+		return skipper.MachineNote{Name: "checkInstalledApps", Description: "asks the platform whether the release is healthy"}
 	case skipper.StateCompensate:
 		return skipper.MachineNote{Name: "removeInstalledApps", Description: "removes what an install left that did not succeed"}
 	case skipper.StateRollbackStart:
@@ -101,7 +103,10 @@ func actionOf(s skipper.State) skipper.MachineNote {
 		return skipper.MachineNote{Name: "removeApps", Description: "removes all applications of the release"}
 	case skipper.StateScale:
 		return skipper.MachineNote{Name: "scaleApps", Description: "sets the numbers of instances"}
-	case skipper.StateInitial, skipper.StateUpgradeStart, skipper.StateUpgradeWait, skipper.StateUpgradeFailed:
+	case skipper.StateRenew:
+		return skipper.MachineNote{Name: "renewApps", Description: "lets the platform look after the applications"}
+	case skipper.StateInitial, skipper.StateQueued, skipper.StateUpgradeStart, skipper.StateUpgradeWait,
+		skipper.StateUpgradeFailed:
 	}
 	return skipper.MachineNote{}
 }
@@ -111,8 +116,14 @@ func guardOf(t machine.Transition) skipper.MachineNote {
 	switch t.Event {
 	case machine.Install, machine.Upgrade, machine.Rollback, machine.Delete, machine.Scale:
 		return commandGuard(t)
-	case machine.UpgradeCancel, machine.Cancel:
+	case machine.UpgradeCancel, machine.Cancel, machine.Stop:
 		return skipper.MachineNote{Name: "cancelRequested", Description: "somebody asked to cancel the operation"}
+	case machine.Renew:
+		return skipper.MachineNote{Name: "careDue", Description: "the platform wants to look after the applications now"}
+	case machine.Queue:
+		return skipper.MachineNote{Name: "busy", Description: "another operation runs on the release"}
+	case machine.Wait:
+		return skipper.MachineNote{Name: "healthGate", Description: "the install was asked to wait until all is healthy"}
 	case machine.Tick:
 		return skipper.MachineNote{Name: "checkDue", Description: "the time of the next health check has come"}
 	case machine.Healthy:
@@ -134,7 +145,7 @@ func guardOf(t machine.Transition) skipper.MachineNote {
 
 func commandGuard(t machine.Transition) skipper.MachineNote {
 	switch {
-	case t.From == skipper.StateInitial:
+	case t.From == skipper.StateInitial, t.From == skipper.StateQueued:
 		return skipper.MachineNote{Name: "idle", Description: "no other operation runs on the release"}
 	case t.Event == machine.Install:
 		return skipper.MachineNote{Name: "releaseDeleted", Description: "the release is deleted: nothing of it runs"}

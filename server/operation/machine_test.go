@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -16,7 +17,7 @@ import (
 // TestReader_ShowsTheTable holds what is shown against the table that the engine runs on.
 func TestReader_ShowsTheTable(t *testing.T) {
 	t.Parallel()
-	r := operation.NewReader(nil)
+	r := operation.NewReader(nil, time.Now)
 	names := map[string]bool{}
 	for _, n := range append(r.Actions(), r.Guards()...) {
 		require.NotEmpty(t, n.Description)
@@ -85,7 +86,7 @@ func (s twoReleases) LatestRelease(_ context.Context, name string, _ ...skipper.
 
 func TestReader_Machines(t *testing.T) {
 	t.Parallel()
-	r := operation.NewReader(twoReleases{})
+	r := operation.NewReader(twoReleases{}, time.Now)
 	page, err := r.Machines(t.Context(), skipper.PageRequest{Size: 2})
 	require.NoError(t, err)
 	busy := skipper.Machine{MachineID: "busy", State: skipper.StateUpgradeWait}
@@ -101,7 +102,7 @@ func TestReader_Machines(t *testing.T) {
 	require.Equal(t, skipper.CodeReleaseNotFound, skipper.CodeOf(err))
 
 	gone := errors.New("gone")
-	r = operation.NewReader(twoReleases{err: gone})
+	r = operation.NewReader(twoReleases{err: gone}, time.Now)
 	_, err = r.Machines(t.Context(), skipper.PageRequest{Size: 2})
 	require.ErrorIs(t, err, gone)
 	_, err = r.Machine(t.Context(), "busy")

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,7 +15,8 @@ import (
 	"github.com/skiff-project/skiff/server/machine"
 )
 
-// install hands one more application of a new release to its platform; after the last one the release stands.
+// install hands one more application of a new release to its platform; after the last one the release stands, or its
+// applications have to become healthy first.
 func (r *Rollout) install(ctx context.Context, op skipper.Operation) (Result, error) {
 	rel, apps, err := r.target(ctx, op)
 	if err != nil {
@@ -31,7 +33,28 @@ func (r *Rollout) install(ctx context.Context, op skipper.Operation) (Result, er
 			return res, nil
 		}
 	}
+	if op.Plan.HealthGate {
+		return r.gated(op, rel), nil
+	}
 	return r.installed(ctx, rel)
+}
+
+// gated starts the clock of the health check of a new release, which stays UNKNOWN meanwhile.
+func (r *Rollout) gated(op skipper.Operation, rel skipper.Release) Result {
+	plan, due := r.clocked(op.Plan)
+	return Result{
+		Event: machine.Wait, Plan: &plan, Due: due,
+		Release: []skipper.ReleaseChange{{Name: rel.Name, Version: rel.Version, Apps: rel.Apps}},
+		Message: fmt.Sprintf("the platform accepted %s; they have %d ms to become healthy", names(rel.Apps), plan.Timeout),
+	}
+}
+
+// clocked is a plan whose applications were handed over now, and when they are looked at first.
+func (r *Rollout) clocked(plan skipper.Plan) (skipper.Plan, time.Time) {
+	now := r.clock()
+	cutOff := now.Add(time.Duration(plan.Timeout) * time.Millisecond)
+	plan.HandedOver, plan.CutOff = &now, &cutOff
+	return plan, r.nextCheck(now, cutOff)
 }
 
 func (r *Rollout) installed(ctx context.Context, rel skipper.Release) (Result, error) {
@@ -98,12 +121,9 @@ func (r *Rollout) handedOver(ctx context.Context, op skipper.Operation, rel skip
 			all = append(all, skipper.AppDeployment{App: a.Name, ID: id})
 		}
 	}
-	now := r.clock()
-	plan := op.Plan
-	cutOff := now.Add(time.Duration(plan.Timeout) * time.Millisecond)
-	plan.HandedOver, plan.CutOff = &now, &cutOff
+	plan, due := r.clocked(op.Plan)
 	return Result{
-		Event: machine.Done, Plan: &plan, Due: r.nextCheck(now, cutOff),
+		Event: machine.Done, Plan: &plan, Due: due,
 		Release: []skipper.ReleaseChange{{Name: rel.Name, Version: rel.Version, Apps: all}},
 		Message: fmt.Sprintf("the platform accepted the new applications; they have %d ms to become healthy", plan.Timeout),
 	}, nil
@@ -148,7 +168,9 @@ func (r *Rollout) deployNext(ctx context.Context, op skipper.Operation, rel skip
 		refused := skipper.Errorf(skipper.CodeConflict,
 			"Could not install application [%s] of release [%s] to platform [%s].  Error Message = [%w]",
 			app.Name, rel.Name, op.Plan.Account, err)
-		return Result{Event: machine.Failed, Message: refused.Message, Error: operationError(refused)}, nil, nil
+		return Result{
+			Event: machine.Failed, Message: refused.Message, Error: failed(refused, r.refusal(ctx, op, app.Name, id, err)),
+		}, nil, nil
 	}
 	done := append(slices.Clone(rel.Apps), skipper.AppDeployment{App: app.Name, ID: id})
 	return Result{
@@ -174,7 +196,7 @@ func (r *Rollout) deploy(ctx context.Context, op skipper.Operation, rel skipper.
 	}
 	row, err := r.store.WantDeployment(ctx, op.ID, op.Token, skipper.Deployment{
 		Account: account.Name, DeploymentID: id, ReleaseName: rel.Name, ReleaseVersion: rel.Version, App: app.Name,
-		SpecHash: deployer.SpecHash(req), Wanted: true,
+		SpecHash: deployer.SpecHash(req), Wanted: true, Due: r.careOf(account.Name),
 	})
 	if skipper.CodeOf(err) == skipper.CodeConflict {
 		return "", deployer.Errorf(deployer.ErrExists, "%w", err)
@@ -205,7 +227,12 @@ func (r *Rollout) hand(ctx context.Context, op skipper.Operation, account deploy
 		previous = &h
 	}
 	handle, err := account.Deployer.Deploy(ctx, req, previous, save)
-	if saveErr := r.keep(ctx, op, row, handle); saveErr != nil {
+	if errors.Is(err, skipper.ErrStale) {
+		return err // it stopped before the effect
+	}
+	if saveErr := r.keep(ctx, op, row, handle); errors.Is(saveErr, skipper.ErrStale) {
+		return errors.Join(saveErr, r.disown(ctx, row))
+	} else if saveErr != nil {
 		return saveErr
 	}
 	return err

@@ -2,6 +2,7 @@ package rollout_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -179,7 +180,11 @@ func TestDeploy_Errors(t *testing.T) {
 					require.Empty(t, res.Release)
 					continue
 				}
-				require.Equal(t, &skipper.OperationError{Code: skipper.CodeConflict, Message: test.message}, res.Error)
+				_, kind, _ := strings.Cut(test.script, ": ")
+				require.Equal(t, &skipper.OperationError{
+					Code: skipper.CodeConflict, Message: test.message,
+					Cause: &skipper.Cause{App: "ping", Reason: "scripted: " + kind},
+				}, res.Error)
 				if state == skipper.StateUpgradeDeploy {
 					require.Empty(t, cmp.Diff([]skipper.ReleaseChange{{
 						Name: "r", Version: number, Status: skipper.StatusFailed, Description: "Could not deploy app.",

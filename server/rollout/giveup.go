@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/skiff-project/skiff/pkg/skipper"
 	"github.com/skiff-project/skiff/server/machine"
@@ -15,6 +16,7 @@ func (r *Rollout) GiveUp(ctx context.Context, op skipper.Operation, why error) (
 	res := Result{
 		Event: machine.Failed, Message: skipper.MessageOf(why), Error: operationError(why), Outcome: skipper.OutcomeFailed,
 	}
+	res.Error = original(op, res)
 	target := skipper.ReleaseChange{Name: op.ReleaseName, Version: op.TargetVersion}
 	switch op.State {
 	case skipper.StateCompensate:
@@ -35,7 +37,15 @@ func (r *Rollout) GiveUp(ctx context.Context, op skipper.Operation, why error) (
 		if err != nil {
 			return Result{}, err
 		}
-		res.Unwant = ids(replaced(op, source))
+		rows, err := r.rowsOf(ctx, op, replaced(op, source))
+		if err != nil {
+			return Result{}, err
+		}
+		marked, err := r.leave(ctx, rows)
+		if err != nil {
+			return Result{}, err
+		}
+		res.Unwant, res.Retire = marked.Unwant, marked.Retire
 		res.Release = []skipper.ReleaseChange{target, {
 			Name: source.Name, Version: source.Version, Status: skipper.StatusFailed, Description: notRemoved,
 		}}
@@ -44,10 +54,23 @@ func (r *Rollout) GiveUp(ctx context.Context, op skipper.Operation, why error) (
 		if err != nil {
 			return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
 		}
+		all, err := r.store.DeploymentsOfRelease(ctx, op.ReleaseName)
+		if err != nil {
+			return Result{}, fmt.Errorf("load deployments of operation %s: %w", op.ID, err)
+		}
 		res.Unwant = ids(rel.Apps)
+		for _, d := range slices.DeleteFunc(all, func(d skipper.Deployment) bool { return !retires(d) }) {
+			res.Unwant = append(res.Unwant, d.DeploymentID)
+		}
 		target.Status, target.Description = skipper.StatusDeleted, "Delete complete"
 		res.Release = []skipper.ReleaseChange{target}
-	case skipper.StateInitial, skipper.StateInstall, skipper.StateUpgradeStart, skipper.StateUpgradeDeploy,
+	case skipper.StateRenew:
+		due, err := r.careDue(ctx, op)
+		if err != nil {
+			return Result{}, err
+		}
+		res.Care = r.postponed(due, defaultCare)
+	case skipper.StateInitial, skipper.StateQueued, skipper.StateInstall, skipper.StateInstallWait, skipper.StateUpgradeStart, skipper.StateUpgradeDeploy,
 		skipper.StateUpgradeWait, skipper.StateUpgradeCheck, skipper.StateUpgradeSucceed, skipper.StateUpgradeFailed,
 		skipper.StateScale:
 	}

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
 	"github.com/skiff-project/skiff/pkg/skipper"
@@ -19,48 +19,65 @@ func (r *Rollout) check(ctx context.Context, op skipper.Operation) (Result, erro
 	if err != nil {
 		return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
 	}
-	waits, err := r.unhealthy(ctx, rel)
-	if err != nil {
-		if fail(ctx, err) {
-			return Result{}, err
-		}
-		waits = []string{"the platform could not be asked: " + err.Error()}
-	}
+	waits, err := r.notDeployed(ctx, rel)
 	switch {
+	case err != nil:
+		return Result{}, err
 	case len(waits) == 0:
 		return Result{Event: machine.Healthy, Message: "all applications are deployed"}, nil
 	case op.Cancel || !r.late(op):
-		plan, now := op.Plan, r.clock()
-		due := now
-		if !op.Cancel && plan.CutOff != nil {
-			due = r.nextCheck(now, *plan.CutOff)
-		}
-		return Result{Event: machine.Pending, Due: due, Message: strings.Join(waits, "; ")}, nil
+		return Result{Event: machine.Pending, Due: r.nextLook(op), Message: sentence(waits)}, nil
 	}
 	err = skipper.Errorf(skipper.CodeTimeout,
 		"Did not detect apps in replacing release as healthy after %d ms.", op.Plan.Timeout)
-	return Result{Event: machine.Timeout, Message: strings.Join(waits, "; "), Error: operationError(err)}, nil
+	return Result{
+		Event: machine.Timeout, Message: sentence(waits), Error: failed(err, r.cause(ctx, rel.PlatformName, waits)),
+	}, nil
 }
 
-// unhealthy says of each application of a release that is not deployed what it is instead.
-func (r *Rollout) unhealthy(ctx context.Context, rel skipper.Release) ([]string, error) {
-	apps, err := r.PlatformStatus(ctx, rel)
+// checkInstalled is check for a new release that was asked to be healthy before it counts. There is no version before
+// it that runs on meanwhile, so an application that has failed for good ends it at once.
+func (r *Rollout) checkInstalled(ctx context.Context, op skipper.Operation) (Result, error) {
+	rel, err := r.store.Release(ctx, op.ReleaseName, op.TargetVersion)
 	if err != nil {
-		return nil, err
+		return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
 	}
-	var out []string
-	for _, a := range apps {
-		if a.State != skipper.StateDeployed {
-			out = append(out, a.DeploymentID+" is "+string(a.State)+reason(a))
-		}
+	waits, err := r.notDeployed(ctx, rel)
+	switch {
+	case err != nil:
+		return Result{}, err
+	case len(waits) == 0:
+		res, err := r.installed(ctx, rel)
+		res.Event, res.Message = machine.Healthy, "all applications are deployed"
+		return res, err
+	case final(waits):
+		err = skipper.Errorf(skipper.CodeConflict, "Release [%s] was not installed: %s", rel.Name, sentence(waits))
+		return Result{
+			Event: machine.Failed, Message: sentence(waits), Error: failed(err, r.cause(ctx, rel.PlatformName, waits)),
+		}, nil
+	case !r.late(op):
+		return Result{Event: machine.Pending, Due: r.nextLook(op), Message: sentence(waits)}, nil
 	}
-	return out, nil
+	err = skipper.Errorf(skipper.CodeTimeout, "Release [%s] was not installed: its applications were not healthy after %d ms.",
+		rel.Name, op.Plan.Timeout)
+	return Result{
+		Event: machine.Timeout, Message: sentence(waits), Error: failed(err, r.cause(ctx, rel.PlatformName, waits)),
+	}, nil
+}
+
+// nextLook is when applications that wait to be healthy are looked at again; at once when a cancel waits for that.
+func (r *Rollout) nextLook(op skipper.Operation) time.Time {
+	now := r.clock()
+	if op.Cancel || op.Plan.CutOff == nil {
+		return now
+	}
+	return r.nextCheck(now, *op.Plan.CutOff)
 }
 
 // reason tells why, where an instance says so.
 func reason(a skipper.AppStatus) string {
 	for _, id := range slices.Sorted(maps.Keys(a.Instances)) {
-		if why := a.Instances[id].Attributes["reason"]; why != "" {
+		if why := a.Instances[id].Attributes[deployer.AttributeReason]; why != "" {
 			return " (" + why + ")"
 		}
 	}

@@ -90,6 +90,9 @@ func TestCheck_PendingThenTimeout(t *testing.T) {
 	require.Equal(t, machine.Timeout, res.Event)
 	require.Equal(t, &skipper.OperationError{
 		Code: skipper.CodeTimeout, Message: "Did not detect apps in replacing release as healthy after 60000 ms.",
+		Cause: &skipper.Cause{
+			App: "b", Instance: "r.b-v2-0", Reason: "it is deploying", Log: []string{"stdout:", "r.b-v2-0 started"},
+		},
 	}, res.Error)
 }
 
@@ -110,7 +113,11 @@ func TestCheck_OfAPlatformThatCannotBeAsked(t *testing.T) {
 	require.Equal(t, machine.Pending, res.Event)
 	require.Contains(t, res.Message, "no route")
 	b.now = op.Deadline
-	require.Equal(t, machine.Timeout, b.step(op).Event)
+	res = b.step(op)
+	require.Equal(t, machine.Timeout, res.Event)
+	require.Equal(t, "b", res.Error.Cause.App, "the first of the manifest stands for all")
+	require.Contains(t, res.Error.Cause.Reason, "no route")
+	require.Empty(t, res.Error.Cause.Log)
 	b.store.broken = "deployments"
 	_, err := b.Step(t.Context(), op)
 	require.ErrorIs(t, err, errBroken, "a store that is gone is no verdict")

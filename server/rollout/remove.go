@@ -32,7 +32,7 @@ func (r *Rollout) compensate(ctx context.Context, op skipper.Operation) (Result,
 	if err != nil || res.Event != machine.Done {
 		return res, err
 	}
-	res.Outcome = failure(op, skipper.OutcomeFailed)
+	res.Outcome, res.Error = failure(op, skipper.OutcomeFailed), original(op, res)
 	res.Release = []skipper.ReleaseChange{{Name: op.ReleaseName, Version: op.TargetVersion, Remove: true}}
 	return res, nil
 }
@@ -43,6 +43,15 @@ func failure(op skipper.Operation, otherwise skipper.Outcome) skipper.Outcome {
 		return skipper.OutcomeCancelled
 	}
 	return otherwise
+}
+
+// original is the error an operation ends with: why it failed at first, which says more than that its traces could not
+// be removed; those are an open compensation.
+func original(op skipper.Operation, res Result) *skipper.OperationError {
+	if op.Error != nil {
+		return nil // it stays
+	}
+	return res.Error
 }
 
 // cancelTarget removes the new applications of an upgrade; the version before still stands.
@@ -59,7 +68,7 @@ func (r *Rollout) cancelTarget(ctx context.Context, op skipper.Operation) (Resul
 	if err != nil {
 		return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
 	}
-	res.Outcome = failure(op, skipper.OutcomeRolledBack)
+	res.Outcome, res.Error = failure(op, skipper.OutcomeRolledBack), original(op, res)
 	if rel.Info.Status.StatusCode != skipper.StatusFailed { // a failed deploy said why already
 		change := skipper.ReleaseChange{Name: rel.Name, Version: rel.Version, Status: skipper.StatusFailed}
 		if op.Error != nil {
@@ -109,7 +118,8 @@ func replaced(op skipper.Operation, source skipper.Release) []skipper.AppDeploym
 // notRemoved is Skipper's description of a source whose applications could not be removed.
 const notRemoved = "Could not delete existing application, manual intervention needed.  Sorry it didn't work out."
 
-// removeSource removes the replaced applications; then the source is deleted and the upgrade has succeeded.
+// removeSource removes the replaced applications; then the source is deleted and the upgrade has succeeded. Those that
+// drain are left alone: they are open compensations with a time of their own.
 func (r *Rollout) removeSource(ctx context.Context, op skipper.Operation) (Result, error) {
 	source, err := r.store.Release(ctx, op.ReleaseName, op.SourceVersion)
 	if err != nil {
@@ -119,7 +129,11 @@ func (r *Rollout) removeSource(ctx context.Context, op skipper.Operation) (Resul
 	if err != nil {
 		return Result{}, err
 	}
-	res, err := r.removeAll(ctx, op, rows)
+	res, err := r.leave(ctx, rows)
+	if err != nil || res.Event != "" {
+		return res, err
+	}
+	res, err = r.removeAll(ctx, op, slices.DeleteFunc(rows, retires))
 	if err != nil || res.Event != machine.Done {
 		return res, err
 	}
@@ -141,7 +155,7 @@ func (r *Rollout) removeSource(ctx context.Context, op skipper.Operation) (Resul
 	return res, nil
 }
 
-// remove deletes a release.
+// remove deletes a release, and what still drains of its earlier versions.
 func (r *Rollout) remove(ctx context.Context, op skipper.Operation) (Result, error) {
 	rel, err := r.store.Release(ctx, op.ReleaseName, op.TargetVersion)
 	if err != nil {
@@ -151,7 +165,18 @@ func (r *Rollout) remove(ctx context.Context, op skipper.Operation) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	res, err := r.removeAll(ctx, op, rows)
+	if op.Cancel && len(rows) > 0 {
+		return stopRemoval(rows), nil
+	}
+	res, err := r.endDraining(ctx, op, rows)
+	if err != nil || res.Event != "" {
+		return res, err
+	}
+	drained, err := r.store.Deployments(ctx, op.Plan.Account, op.Plan.Retiring)
+	if err != nil {
+		return Result{}, fmt.Errorf("load deployments of operation %s: %w", op.ID, err)
+	}
+	res, err = r.removeAll(ctx, op, append(rows, drained...))
 	if err != nil || res.Event != machine.Done {
 		return res, err
 	}
@@ -166,6 +191,20 @@ func (r *Rollout) remove(ctx context.Context, op skipper.Operation) (Result, err
 		Name: rel.Name, Version: rel.Version, Status: skipper.StatusDeleted, Description: "Delete complete",
 	}}
 	return res, nil
+}
+
+// stopRemoval is what a cancel of a delete comes to: what is gone is gone, and the rest stays with the release, which is
+// as it was and can be deleted again.
+func stopRemoval(rows []skipper.Deployment) Result {
+	left := make([]string, 0, len(rows))
+	for _, d := range rows {
+		left = append(left, d.DeploymentID)
+	}
+	err := skipper.Errorf(skipper.CodeCancelled,
+		"Cancelled before all was removed: %s stay; the release can be deleted again.", strings.Join(left, ", "))
+	return Result{
+		Event: machine.Stop, Message: err.Message, Error: operationError(err), Outcome: skipper.OutcomeCancelled, Rewant: left,
+	}
 }
 
 func (r *Rollout) rowsOf(ctx context.Context, op skipper.Operation, apps []skipper.AppDeployment,
@@ -245,9 +284,4 @@ func (r *Rollout) removeOne(ctx context.Context, d skipper.Deployment, check, fo
 		return deployer.Errorf(deployer.ErrUnavailable, "it is still %s", s.State)
 	}
 	return forget()
-}
-
-// Compensate removes one deployment that no operation works on; nil when it is gone and forgotten.
-func (r *Rollout) Compensate(ctx context.Context, d skipper.Deployment, forget func() error) error {
-	return r.removeOne(ctx, d, func() error { return nil }, forget)
 }

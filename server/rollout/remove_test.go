@@ -259,6 +259,30 @@ func TestCancelTarget_KeepsWhatAFailedDeploySaid(t *testing.T) {
 	require.Equal(t, skipper.OutcomeCancelled, b.step(op).Outcome)
 }
 
+// What an operation says of its failure is the failure, not that its traces could not be removed in time.
+func TestRemove_TooLateKeepsWhyItFailed(t *testing.T) {
+	t.Parallel()
+	for _, state := range []skipper.State{skipper.StateCompensate, skipper.StateUpgradeCancel} {
+		b := setup(t)
+		b.installed(1, app("a", "", "fake.undeploy-error: unavailable"))
+		op := b.operation(skipper.KindInstall, state, 1)
+		op.Error = &skipper.OperationError{Code: skipper.CodeTimeout, Message: "why"}
+		res := b.step(op)
+		require.Equal(t, machine.More, res.Event)
+		b.store.apply(res)
+		op.Deadline = b.now
+		for _, step := range []func() (rollout.Result, error){
+			func() (rollout.Result, error) { return b.Step(t.Context(), op) },
+			func() (rollout.Result, error) { return b.GiveUp(t.Context(), op, errBroken) },
+		} {
+			res, err := step()
+			require.NoError(t, err)
+			require.Nil(t, res.Error, "the operation keeps the error it has")
+			require.NotEmpty(t, res.Message)
+		}
+	}
+}
+
 // Applications that the plan drops go with the replaced ones; a source that was deleted before counts as one that could
 // not be deleted, as recorded.
 func TestRemoveSource_DropsAndDeletedSources(t *testing.T) {
@@ -302,15 +326,20 @@ func TestCompensate_OfWhatNoOperationWorksOn(t *testing.T) {
 	row := b.store.rows["r.a-v1"]
 	forgotten := 0
 	forget := func() error { forgotten++; return nil }
-	require.ErrorIs(t, b.Compensate(t.Context(), row, forget), deployer.ErrUnavailable)
+	compensate := func(forget func() error) error {
+		again, err := b.Compensate(t.Context(), row, forget)
+		require.Zero(t, again)
+		return err
+	}
+	require.ErrorIs(t, compensate(forget), deployer.ErrUnavailable)
 	require.Zero(t, forgotten)
-	require.NoError(t, b.Compensate(t.Context(), row, forget))
+	require.NoError(t, compensate(forget))
 	require.Equal(t, 1, forgotten)
 	require.Empty(t, b.runs())
 	broken := errors.New("broken")
-	require.ErrorIs(t, b.Compensate(t.Context(), row, func() error { return broken }), broken)
+	require.ErrorIs(t, compensate(func() error { return broken }), broken)
 	row.Account = "gone"
-	require.Error(t, b.Compensate(t.Context(), row, forget), "an account that is configured no more")
+	require.Error(t, compensate(forget), "an account that is configured no more")
 	require.Equal(t, 1, forgotten)
 }
 
@@ -366,6 +395,9 @@ func TestScale_Errors(t *testing.T) {
 				require.Equal(t, skipper.OutcomeFailed, res.Outcome)
 				require.Equal(t, skipper.CodeConflict, res.Error.Code)
 				require.Contains(t, res.Error.Message, "Could not scale application [a]: scripted: ")
+				require.Equal(t, "a", res.Error.Cause.App)
+				require.Contains(t, res.Error.Cause.Reason, "scripted: ")
+				require.Equal(t, []string{"stdout:", "r.a-v1-0 started"}, res.Error.Cause.Log)
 			}
 			require.Equal(t, 1, b.count("r.a-v1"))
 		})

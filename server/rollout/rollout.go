@@ -31,6 +31,9 @@ type Store interface {
 	ForgetDeployment(ctx context.Context, operationID string, token int64, account, deploymentID string) error
 	Deployments(ctx context.Context, account string, ids []string) ([]skipper.Deployment, error)
 	DeploymentsOf(ctx context.Context, releaseName string, version int) ([]skipper.Deployment, error)
+	DeploymentsOfRelease(ctx context.Context, releaseName string) ([]skipper.Deployment, error)
+	RunningOperation(ctx context.Context, releaseName string) (*skipper.Operation, error)
+	CompensateOrphan(ctx context.Context, d skipper.Deployment) error
 }
 
 // Config says how long things may take.
@@ -40,6 +43,9 @@ type Config struct {
 	DeployTimeout time.Duration // for a platform to accept all applications of a release
 	UndoTimeout   time.Duration // for applications to be gone; what is left then becomes an open compensation
 	Parallel      int           // changing platform calls at once, per account
+	// Care is the time from the last change of a deployment until its platform is first asked to look after it; 0: 1 min.
+	Care   time.Duration
+	Disown time.Duration // 10 s: an effect that came about after the lease was lost is followed up so long
 }
 
 // Rollout does steps on the accounts of a server.
@@ -56,6 +62,9 @@ type Rollout struct {
 func New(store Store, accounts deployer.Accounts, config Config, clock func() time.Time,
 	deletePackage func(ctx context.Context, name, exceptRelease string) error,
 ) *Rollout {
+	if config.Disown <= 0 {
+		config.Disown = 10 * time.Second
+	}
 	slots := map[string]chan struct{}{}
 	for _, a := range accounts {
 		slots[a.Name] = make(chan struct{}, max(1, config.Parallel))
@@ -75,6 +84,9 @@ type Result struct {
 	Outcome skipper.Outcome         // when the operation ends with this step
 	Release []skipper.ReleaseChange
 	Unwant  []string // deployments that have to go from now on
+	Rewant  []string // deployments that stay after all
+	Retire  []skipper.Retirement
+	Care    []skipper.Care
 }
 
 // Step does the present step of an operation. It gives an error only when the store fails or the lease is lost; what a
@@ -86,6 +98,8 @@ func (r *Rollout) Step(ctx context.Context, op skipper.Operation) (Result, error
 	switch op.State {
 	case skipper.StateInstall:
 		return r.install(ctx, op)
+	case skipper.StateInstallWait:
+		return r.checkInstalled(ctx, op)
 	case skipper.StateCompensate:
 		return r.compensate(ctx, op)
 	case skipper.StateRollbackStart:
@@ -110,7 +124,9 @@ func (r *Rollout) Step(ctx context.Context, op skipper.Operation) (Result, error
 		return r.remove(ctx, op)
 	case skipper.StateScale:
 		return r.scale(ctx, op)
-	case skipper.StateInitial:
+	case skipper.StateRenew:
+		return r.renew(ctx, op)
+	case skipper.StateInitial, skipper.StateQueued:
 	}
 	return Result{}, skipper.Errorf(skipper.CodeInternal, "operation %s runs in state %q", op.ID, op.State)
 }
@@ -120,14 +136,15 @@ func (r *Rollout) Deadline(op skipper.Operation, state skipper.State) time.Time 
 	now := r.clock()
 	switch state {
 	case skipper.StateInstall, skipper.StateRollbackStart, skipper.StateUpgradeStart, skipper.StateUpgradeDeploy,
-		skipper.StateScale:
+		skipper.StateScale, skipper.StateRenew:
 		return now.Add(r.config.DeployTimeout)
-	case skipper.StateUpgradeWait, skipper.StateUpgradeCheck, skipper.StateUpgradeSucceed, skipper.StateUpgradeFailed:
+	case skipper.StateInstallWait, skipper.StateUpgradeWait, skipper.StateUpgradeCheck, skipper.StateUpgradeSucceed,
+		skipper.StateUpgradeFailed:
 		if op.Plan.CutOff != nil {
 			return *op.Plan.CutOff
 		}
 	case skipper.StateCompensate, skipper.StateUpgradeDelete, skipper.StateUpgradeCancel, skipper.StateDelete,
-		skipper.StateInitial:
+		skipper.StateInitial, skipper.StateQueued:
 	}
 	return now.Add(r.config.UndoTimeout)
 }

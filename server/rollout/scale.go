@@ -16,6 +16,20 @@ func (r *Rollout) scale(ctx context.Context, op skipper.Operation) (Result, erro
 	if err != nil {
 		return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
 	}
+	var named []string
+	for _, app := range rel.Apps {
+		if _, ok := scaled(op, app.App); ok {
+			named = append(named, app.ID)
+		}
+	}
+	care := r.careSoon(op.Plan.Account, named)
+	if op.Cancel {
+		err := skipper.Errorf(skipper.CodeCancelled,
+			"Cancelled: counts that the platform accepted already stay; the release can be scaled again.")
+		return Result{
+			Event: machine.Stop, Message: err.Message, Error: operationError(err), Outcome: skipper.OutcomeCancelled, Care: care,
+		}, nil
+	}
 	for _, app := range rel.Apps {
 		item, ok := scaled(op, app.App)
 		if !ok {
@@ -30,11 +44,16 @@ func (r *Rollout) scale(ctx context.Context, op skipper.Operation) (Result, erro
 		case err != nil:
 			refused := skipper.Errorf(skipper.CodeConflict, "Could not scale application [%s]: %w", app.App, err)
 			return Result{
-				Event: machine.Failed, Message: refused.Message, Error: operationError(refused), Outcome: skipper.OutcomeFailed,
+				Event: machine.Failed, Message: refused.Message, Outcome: skipper.OutcomeFailed,
+				Care:  care,
+				Error: failed(refused, r.refusal(ctx, op, app.App, app.ID, err)),
 			}, nil
 		}
 	}
-	return Result{Event: machine.Done, Outcome: skipper.OutcomeSucceeded, Message: "the platform accepted the counts"}, nil
+	return Result{
+		Event: machine.Done, Outcome: skipper.OutcomeSucceeded, Message: "the platform accepted the counts",
+		Care: care,
+	}, nil
 }
 
 func scaled(op skipper.Operation, app string) (skipper.ScaleRequestItem, bool) {

@@ -30,6 +30,7 @@ type fakeStore struct {
 	releases []skipper.Release
 	rows     map[string]skipper.Deployment // by id
 	stale    bool                          // the token is old
+	running  *skipper.Operation            // of another server
 	broken   string                        // the method that fails
 	wantedBy string                        // not empty: another release has every id
 	log      []string
@@ -126,6 +127,24 @@ func (s *fakeStore) DeploymentsOf(_ context.Context, name string, version int) (
 	})
 }
 
+func (s *fakeStore) DeploymentsOfRelease(_ context.Context, name string) ([]skipper.Deployment, error) {
+	return s.only("deploymentsOfRelease", func(d skipper.Deployment) bool { return d.ReleaseName == name })
+}
+
+func (s *fakeStore) RunningOperation(context.Context, string) (*skipper.Operation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running, nil
+}
+
+func (s *fakeStore) CompensateOrphan(_ context.Context, d skipper.Deployment) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d.Wanted = false
+	s.rows[d.DeploymentID] = d
+	return s.call("orphan", d.DeploymentID, false)
+}
+
 func (s *fakeStore) only(method string, keep func(skipper.Deployment) bool) ([]skipper.Deployment, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,8 +167,23 @@ func (s *fakeStore) apply(res rollout.Result) {
 	defer s.mu.Unlock()
 	for _, id := range res.Unwant {
 		row := s.rows[id]
-		row.Wanted = false
+		row.Wanted, row.RetireUntil = false, nil
 		s.rows[id] = row
+	}
+	for _, id := range res.Rewant {
+		row := s.rows[id]
+		row.Wanted = true
+		s.rows[id] = row
+	}
+	for _, r := range res.Retire {
+		row := s.rows[r.DeploymentID]
+		row.Wanted, row.RetireUntil = false, &r.Until
+		s.rows[r.DeploymentID] = row
+	}
+	for _, c := range res.Care {
+		row := s.rows[c.DeploymentID]
+		row.Due, row.Attempt, row.LastError = c.Due, c.Attempt, c.LastError
+		s.rows[c.DeploymentID] = row
 	}
 	for _, c := range res.Release {
 		for i := range s.releases {
@@ -192,6 +226,9 @@ type platform struct {
 	deploy   func(r deployer.Request, previous *deployer.Handle, save func(deployer.Handle) error) (deployer.Handle, error)
 	undeploy func(h deployer.Handle) error
 	status   error
+	nothing  skipper.DeploymentState // when not empty: the state of all, without instances
+	maintain func(h deployer.Handle) (time.Time, error)
+	logs     func(ctx context.Context) (string, error)
 }
 
 func (p *platform) Deploy(ctx context.Context, r deployer.Request, previous *deployer.Handle,
@@ -203,6 +240,15 @@ func (p *platform) Deploy(ctx context.Context, r deployer.Request, previous *dep
 	return p.Fake.Deploy(ctx, r, previous, save)
 }
 
+func (p *platform) Maintain(ctx context.Context, r deployer.Request, h deployer.Handle, save func(deployer.Handle) error,
+) (deployer.Handle, time.Time, error) {
+	if p.maintain != nil {
+		due, err := p.maintain(h)
+		return h, due, err
+	}
+	return p.Fake.Maintain(ctx, r, h, save)
+}
+
 func (p *platform) Undeploy(ctx context.Context, owner deployer.Owner, h deployer.Handle) error {
 	if p.undeploy != nil {
 		return p.undeploy(h)
@@ -210,9 +256,23 @@ func (p *platform) Undeploy(ctx context.Context, owner deployer.Owner, h deploye
 	return p.Fake.Undeploy(ctx, owner, h)
 }
 
+func (p *platform) Logs(ctx context.Context, h deployer.Handle, limit int64) (string, error) {
+	if p.logs != nil {
+		return p.logs(ctx)
+	}
+	return p.Fake.Logs(ctx, h, limit)
+}
+
 func (p *platform) Status(ctx context.Context, handles []deployer.Handle) (map[string]skipper.AppStatus, error) {
 	if p.status != nil {
 		return nil, p.status
+	}
+	if p.nothing != "" {
+		all := map[string]skipper.AppStatus{}
+		for _, h := range handles {
+			all[h.ID] = skipper.AppStatus{DeploymentID: h.ID, State: p.nothing}
+		}
+		return all, nil
 	}
 	return p.Fake.Status(ctx, handles)
 }
@@ -243,12 +303,18 @@ func setup(t *testing.T) *bundle {
 		Account: "default", Installation: "test", Clock: clock,
 	})}
 	b.store = &fakeStore{rows: map[string]skipper.Deployment{}}
-	b.Rollout = rollout.New(b.store, deployer.Accounts{{Name: "default", Deployer: b.fake}}, config(), clock,
+	b.on(b.fake)
+	return b
+}
+
+// on puts the rollout on another platform.
+func (b *bundle) on(d deployer.Deployer) {
+	b.Rollout = rollout.New(b.store, deployer.Accounts{{Name: "default", Deployer: d}}, config(),
+		func() time.Time { return b.now },
 		func(_ context.Context, name, except string) error {
 			b.deleted = append(b.deleted, name+" except "+except)
 			return b.refusal
 		})
-	return b
 }
 
 // app is one document of a manifest: properties and deployment properties as YAML maps.

@@ -29,14 +29,22 @@ type FakeConfig struct {
 //	fake.healthy-after=3s|never      deploying until then; default: healthy at once
 //	fake.fail=true|<index>           instances fail, all or this one
 //	fake.fail-after=3s               instances fail after this time
+//	fake.reason=<text>               what failed instances give as their reason; default: "scripted to fail"
+//	fake.exit-code=<n>               their exit code; default: none
+//	fake.recovers=true               they have not failed for good
+//	fake.log=<text>                  further lines of each instance's log
 //	fake.gone-after=3s               Undeploy returns at once, and Status shows it for so long
-//	fake.<verb>-error=<kind>         deploy, undeploy, scale, status or logs answer an error: invalid, exists, not-found,
-//	                                 quota, denied, unsupported, unavailable, rate-limited, ambiguous; with -done behind
-//	                                 it (ambiguous-done) the effect happened all the same
+//	fake.drain=30s                   when it is replaced it may go on for so long; default: not at all
+//	fake.ends=<name>                 instances have ended by themselves once the gate of this name is open
+//	fake.maintain-after=3s           Maintain wants to be called again so long after each call; default: never
+//	fake.<verb>-error=<kind>         deploy, undeploy, scale, maintain, status or logs answer an error: invalid, exists,
+//	                                 not-found, quota, denied, unsupported, unavailable, rate-limited, ambiguous; with
+//	                                 -done behind it (ambiguous-done) the effect happened all the same
 //	fake.<verb>-errors=<n>           only the first n calls do (kind: unavailable, unless said)
 //	fake.block=<name>                Deploy stops at the gate of this name, after save and before the effect
 //	fake.block-after=<name>          Deploy stops after the effect and before it returns
 //	fake.undeploy-block=<name>       Undeploy stops before the effect
+//	fake.maintain-block=<name>       Maintain stops after save
 //
 // A gate stays shut until Open; Reached waits until somebody stands before it. Both work from another process too,
 // through a Fake on the same file.
@@ -48,7 +56,11 @@ type Fake struct {
 	active   map[string]string // verb that runs, by deployment id
 }
 
-var _ deployer.Deployer = (*Fake)(nil)
+var (
+	_ deployer.Deployer   = (*Fake)(nil)
+	_ deployer.Maintainer = (*Fake)(nil)
+	_ deployer.Drainer    = (*Fake)(nil)
+)
 
 // NewFake makes a fake; without a file its platform is new and empty.
 func NewFake(c FakeConfig) *Fake {
@@ -196,6 +208,32 @@ func (f *Fake) Scale(ctx context.Context, _ deployer.Request, h deployer.Handle,
 	return h, err
 }
 
+// Maintain counts as a call, and says when the next one is due.
+func (f *Fake) Maintain(ctx context.Context, r deployer.Request, h deployer.Handle, save func(deployer.Handle) error,
+) (deployer.Handle, time.Time, error) {
+	var due time.Time
+	if after := duration(scriptOf(r.Properties, r.Deployment)["maintain-after"]); after > 0 {
+		due = f.Clock().Add(after)
+	}
+	script, err := f.script(h.ID)
+	if err != nil || script == nil {
+		return h, time.Time{}, err
+	}
+	err = f.call(ctx, "maintain", h.ID, script, func() error {
+		h.Data = dataOf(f.Account)
+		if err := save(h); err != nil {
+			return err
+		}
+		return f.pass(ctx, script["maintain-block"])
+	})
+	return h, due, err
+}
+
+// Drain is what the script says.
+func (f *Fake) Drain(r deployer.Request) time.Duration {
+	return duration(scriptOf(r.Properties, r.Deployment)["drain"])
+}
+
 // Status tells what the scripts make of the time that has passed.
 func (f *Fake) Status(ctx context.Context, handles []deployer.Handle) (map[string]skipper.AppStatus, error) {
 	if err := ctx.Err(); err != nil {
@@ -214,27 +252,29 @@ func (f *Fake) Status(ctx context.Context, handles []deployer.Handle) (map[strin
 					return err
 				}
 			}
-			out[h.ID] = statusOf(h.ID, known, f.Clock())
+			out[h.ID] = s.statusOf(h.ID, known, f.Clock())
 		}
 		return nil
 	})
 	return out, err
 }
 
-func statusOf(id string, known *FakeDeployment, now time.Time) skipper.AppStatus {
+func (s *state) statusOf(id string, known *FakeDeployment, now time.Time) skipper.AppStatus {
 	instances := map[string]skipper.AppInstanceStatus{}
 	if known != nil {
 		for index := range known.Count {
 			guid := fmt.Sprintf("%s-%d", id, index)
-			instances[guid] = skipper.AppInstanceStatus{
-				ID: guid, State: known.state(index, now.Sub(known.Since)), Attributes: map[string]string{"guid": guid},
+			state := known.state(index, now.Sub(known.Since))
+			if gate := known.script()["ends"]; gate != "" && s.Open[gate] {
+				state = skipper.StateUndeployed
 			}
+			instances[guid] = skipper.AppInstanceStatus{ID: guid, State: state, Attributes: known.attributes(guid, state)}
 		}
 	}
 	return skipper.AppStatus{DeploymentID: id, Instances: instances, State: skipper.Aggregate(instances)}
 }
 
-// Logs has one line of each instance.
+// Logs has a line of each instance, and those of the script.
 func (f *Fake) Logs(ctx context.Context, h deployer.Handle, limit int64) (string, error) {
 	statuses, err := f.Status(ctx, []deployer.Handle{h})
 	if err != nil {
@@ -252,11 +292,27 @@ func (f *Fake) Logs(ctx context.Context, h deployer.Handle, limit int64) (string
 	}
 	var out strings.Builder
 	for _, id := range slices.Sorted(maps.Keys(statuses[h.ID].Instances)) {
-		if line := id + " started\n"; int64(len(line)) <= limit {
-			out.WriteString("stdout:\n" + line)
+		if text := end(logOf(id, script), limit); text != "" {
+			out.WriteString("stdout:\n" + text)
 		}
 	}
 	return out.String(), nil
+}
+
+func logOf(instance string, script map[string]string) string {
+	text := instance + " started\n"
+	if more := script["log"]; more != "" {
+		text += strings.TrimSuffix(more, "\n") + "\n"
+	}
+	return text
+}
+
+// end is the last whole lines of a text, at most limit bytes of them.
+func end(text string, limit int64) string {
+	for int64(len(text)) > limit {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	return text
 }
 
 // Discover lists the deployments of the account.
@@ -267,8 +323,10 @@ func (f *Fake) Discover(_ context.Context, filter deployer.Owner) ([]deployer.Fo
 	found := []deployer.Found{}
 	err := f.platform.change(func(s *state) error {
 		for _, id := range slices.Sorted(maps.Keys(s.Deployments)) {
-			if known := s.Deployments[id]; matches(filter, known.Owner) {
-				found = append(found, deployer.Found{Owner: known.Owner, ID: id, Since: known.Since})
+			if known := s.Deployments[id]; known.Owner.Account == f.Account && matches(filter, known.Owner) {
+				found = append(found, deployer.Found{
+					Owner: known.Owner, ID: id, SpecHash: known.SpecHash, Since: known.Since,
+				})
 			}
 		}
 		return nil
@@ -352,7 +410,7 @@ func (f *Fake) script(id string) (script map[string]string, err error) {
 // Ledger is all that happened on the platform.
 type Ledger struct {
 	Deployments map[string]FakeDeployment // what is there, by deployment id
-	Calls       []Call                    // Deploy, Undeploy and Scale, in the order they began
+	Calls       []Call                    // Deploy, Undeploy, Scale and Maintain, in the order they began
 	Violations  []string                  // what no caller may do
 }
 

@@ -37,7 +37,8 @@ func harness(f *deployertest.Fake, again func() deployer.Deployer) deployertest.
 	return deployertest.Harness{
 		Deployer: f, Again: again, Request: request, LogLine: "started",
 		Slow:      func(r *deployer.Request) { r.Properties["fake.healthy-after"] = "never" },
-		Failing:   func(r *deployer.Request) { r.Deployment["fake.fail"] = "true" },
+		ExitCode:  "3",
+		Failing:   func(r *deployer.Request) { r.Deployment["fake.fail"], r.Deployment["fake.exit-code"] = "true", "3" },
 		FailingAt: func(r *deployer.Request, index int) { r.Properties["fake.fail"] = fmt.Sprint(index) },
 		Seen: func(_ context.Context, h deployer.Handle) (map[string]string, error) {
 			l, err := f.Ledger()
@@ -172,4 +173,92 @@ func TestFake_GatesWorkAcrossFakes(t *testing.T) {
 	ledger, err := outside.Ledger()
 	require.NoError(t, err)
 	require.Equal(t, []string{"deploy of demo.log-v1 while deploy runs"}, ledger.Violations)
+}
+
+func TestFake_OfTwoAccountsOnOnePlatform(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "platform.json")
+	for _, account := range []string{"default", "far"} {
+		f := deployertest.NewFake(deployertest.FakeConfig{
+			Account: account, Installation: "here", File: file, Clock: time.Now,
+		})
+		r := request("log-" + account)
+		r.Owner.Account = account
+		_, err := f.Deploy(t.Context(), r, nil, nothing)
+		require.NoError(t, err)
+		found, err := f.Discover(t.Context(), deployer.Owner{Installation: "here"})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		require.Equal(t, account, found[0].Owner.Account)
+	}
+}
+
+func TestFake_LogsOfTheScript(t *testing.T) {
+	t.Parallel()
+	f, r := fake("", time.Now), request("log")
+	r.Properties["fake.log"] = "one\ntwo\n"
+	h, err := f.Deploy(t.Context(), r, nil, nothing)
+	require.NoError(t, err)
+	for limit, want := range map[int64]string{
+		1 << 20: "stdout:\ndemo.log-v1-0 started\none\ntwo\n", 8: "stdout:\none\ntwo\n", 7: "stdout:\ntwo\n", 3: "",
+	} {
+		got, err := f.Logs(t.Context(), h, limit)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}
+
+func TestFake_LooksAfterWhatIsThere(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	f, r := fake("", func() time.Time { return now }), request("log")
+	r.Properties["fake.maintain-after"], r.Properties["fake.maintain-errors"] = "3s", "1"
+	saved := 0
+	maintain := func() (time.Time, error) {
+		id, err := f.ID(r)
+		require.NoError(t, err)
+		h, due, err := f.Maintain(t.Context(), r, deployer.Handle{ID: id}, func(deployer.Handle) error { saved++; return nil })
+		require.Equal(t, id, h.ID)
+		return due, err
+	}
+	due, err := maintain()
+	require.NoError(t, err)
+	require.Zero(t, due, "nothing of it is there")
+	_, err = f.Deploy(t.Context(), r, nil, nothing)
+	require.NoError(t, err)
+	due, err = maintain()
+	require.ErrorIs(t, err, deployer.ErrUnavailable)
+	require.Equal(t, now.Add(3*time.Second), due)
+	require.Zero(t, saved)
+	due, err = maintain()
+	require.NoError(t, err)
+	require.Equal(t, now.Add(3*time.Second), due)
+	require.Equal(t, 1, saved)
+	delete(r.Properties, "fake.maintain-after")
+	due, err = maintain()
+	require.NoError(t, err)
+	require.Zero(t, due)
+	l, err := f.Ledger()
+	require.NoError(t, err)
+	require.Equal(t, []string{"deploy", "maintain", "maintain", "maintain"}, []string{
+		l.Calls[0].Verb, l.Calls[1].Verb, l.Calls[2].Verb, l.Calls[3].Verb,
+	})
+}
+
+func TestFake_DrainsAndEndsAsScripted(t *testing.T) {
+	t.Parallel()
+	f, r := fake("", time.Now), request("log")
+	require.Zero(t, f.Drain(r))
+	r.Properties["fake.drain"], r.Properties["fake.ends"] = "30s", "match"
+	require.Equal(t, 30*time.Second, f.Drain(r))
+	h, err := f.Deploy(t.Context(), r, nil, nothing)
+	require.NoError(t, err)
+	state := func() skipper.DeploymentState {
+		all, err := f.Status(t.Context(), []deployer.Handle{h})
+		require.NoError(t, err)
+		return all[h.ID].State
+	}
+	require.Equal(t, skipper.StateDeployed, state())
+	require.NoError(t, f.Open("match"))
+	require.Equal(t, skipper.StateUndeployed, state())
 }

@@ -28,7 +28,7 @@ type FakeDeployment struct {
 
 // Call is one changing call of a Fake.
 type Call struct {
-	Verb  string // deploy, undeploy or scale
+	Verb  string // deploy, undeploy, scale or maintain
 	ID    string
 	At    time.Time
 	Ended bool // false while it runs, and for ever when its server was killed
@@ -154,6 +154,25 @@ func (d *FakeDeployment) state(index int, age time.Duration) skipper.DeploymentS
 	default:
 		return skipper.StateDeployed
 	}
+}
+
+// attributes are those of one instance: what has failed says why.
+func (d *FakeDeployment) attributes(guid string, state skipper.DeploymentState) map[string]string {
+	attributes, script := map[string]string{"guid": guid}, d.script()
+	if state != skipper.StateFailed {
+		return attributes
+	}
+	attributes[deployer.AttributeReason] = "scripted to fail"
+	if reason := script["reason"]; reason != "" {
+		attributes[deployer.AttributeReason] = reason
+	}
+	if code := script["exit-code"]; code != "" {
+		attributes[deployer.AttributeExitCode] = code
+	}
+	if script["recovers"] != "true" {
+		attributes[deployer.AttributeFinal] = "true"
+	}
+	return attributes
 }
 
 // duration reads a time of a script; none, or none that can be read, is 0.

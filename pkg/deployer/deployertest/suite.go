@@ -16,7 +16,7 @@ import (
 	"github.com/skiff-project/skiff/pkg/skipper"
 )
 
-// Harness is one fresh account of a platform and what a test needs to know of it. Everything is required.
+// Harness is one fresh account of a platform and what a test needs to know of it. Everything but ExitCode is required.
 type Harness struct {
 	Deployer deployer.Deployer
 	// Again gives another deployer on the same account, as after a restart of the server. It knows nothing but what
@@ -27,7 +27,9 @@ type Harness struct {
 	// Slow, Failing and FailingAt change a request: its instances never become healthy, all fail, or the one of the
 	// index does.
 	Slow, Failing func(r *deployer.Request)
-	FailingAt     func(r *deployer.Request, index int)
+	// ExitCode is that of failing instances, as the deployer tells it that deployed them; empty: it cannot.
+	ExitCode  string
+	FailingAt func(r *deployer.Request, index int)
 	// Seen gives everything that the first instance of a healthy deployment was told, by name.
 	Seen func(ctx context.Context, h deployer.Handle) (map[string]string, error)
 	// Left lists what lives on the platform, one entry an instance, as asked from outside.
@@ -57,6 +59,7 @@ func Run(t *testing.T, setup func(t *testing.T) Harness) {
 		"many at once":                            manyAtOnce,
 		"a slow one is deploying":                 slow,
 		"a failed one":                            failing,
+		"why it failed":                           whyItFailed,
 		"one of three fails":                      oneFails,
 		"no instances":                            noInstances,
 		"undeploy of nothing":                     undeployNothing,
@@ -67,6 +70,7 @@ func Run(t *testing.T, setup func(t *testing.T) Harness) {
 		"a failed save stops scaling":             failedSaveOfScale,
 		"logs":                                    logs,
 		"discovered":                              discovers,
+		"discovered until it is gone":             discoversNoMore,
 		"properties arrive unchanged":             properties,
 		"a negative count is refused":             negativeCount,
 		"the handle stays small and free of text": handleIsSmall,
@@ -383,6 +387,35 @@ func failing(s *suite) {
 	s.undeploy(again)
 }
 
+// whyItFailed is what people are told: the deployer that saw it end knows the exit code, one that came later at least
+// that it ended, and both its log.
+func whyItFailed(s *suite) {
+	r := s.Request("log")
+	s.Failing(&r)
+	h := s.deploy(r)
+	for again, d := range []deployer.Deployer{s.Deployer, s.Again()} {
+		s.Deployer = d
+		for id, i := range s.await(h, skipper.StateFailed).Instances {
+			require.NotEmpty(s, i.Attributes[deployer.AttributeReason], id)
+			require.NotContains(s, i.Attributes[deployer.AttributeReason], "\n")
+			require.Equal(s, "true", i.Attributes[deployer.AttributeFinal], id)
+			if code, told := i.Attributes[deployer.AttributeExitCode]; told || again == 0 {
+				require.Equal(s, s.ExitCode, code, id)
+			}
+		}
+		text, err := d.Logs(s.Context(), h, 1<<20)
+		require.NoError(s, err)
+		require.NotEmpty(s, text)
+	}
+	s.undeploy(h)
+	healthy := s.deploy(s.Request("time"))
+	for id, i := range s.await(healthy, skipper.StateDeployed).Instances {
+		for _, name := range []string{deployer.AttributeReason, deployer.AttributeExitCode, deployer.AttributeFinal} {
+			require.NotContains(s, i.Attributes, name, id)
+		}
+	}
+}
+
 func oneFails(s *suite) {
 	r := s.Request("log")
 	r.Count, r.Indexed = 3, true
@@ -535,18 +568,35 @@ func discovers(s *suite) {
 		require.Len(s, all, 2)
 		for _, found := range all {
 			require.Empty(s, cmp.Diff(handles[found.ID].Owner, found.Owner))
+			require.Contains(s, []string{"", deployer.SpecHash(handles[found.ID])}, found.SpecHash)
 			require.WithinDuration(s, started, found.Since, patience)
 		}
 		only, err := d.Discover(s.Context(), two.Owner)
 		require.NoError(s, err)
 		require.Len(s, only, 1)
 		require.Equal(s, two.Owner, only[0].Owner)
-		foreign, err := d.Discover(s.Context(), deployer.Owner{Installation: "somebody-else"})
-		require.NoError(s, err)
-		require.Empty(s, foreign)
+		for _, foreign := range []deployer.Owner{
+			{Installation: "somebody-else"}, {Installation: one.Owner.Installation, Account: "another"},
+		} {
+			none, err := d.Discover(s.Context(), foreign)
+			require.NoError(s, err)
+			require.Empty(s, none)
+		}
 		_, err = d.Discover(s.Context(), deployer.Owner{})
 		require.ErrorIs(s, err, deployer.ErrInvalid)
 	}
+}
+
+// discoversNoMore is a platform of which nothing lives but what a server knows nothing of.
+func discoversNoMore(s *suite) {
+	r := s.Request("log")
+	h := s.deploy(r)
+	s.await(h, skipper.StateDeployed)
+	s.Deployer = s.Again()
+	s.undeploy(deployer.Handle{ID: h.ID}) // as what nobody remembers is removed: by its mark
+	all, err := s.Deployer.Discover(s.Context(), deployer.Owner{Installation: r.Owner.Installation})
+	require.NoError(s, err)
+	require.Empty(s, all)
 }
 
 func properties(s *suite) {

@@ -7,6 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
+
+	"github.com/skiff-project/skiff/pkg/deployer"
 )
 
 // child is a process this server has started and therefore gets the exit code of.
@@ -14,7 +17,7 @@ type child struct {
 	instance instance
 	done     chan struct{} // closed when it has ended; then the rest is set
 	code     int           // -1 when a signal ended it
-	text     string
+	text     string        // how it ended, for people
 }
 
 // start starts one instance and keeps it there; what keeps it from starting is kept as well, and in its log.
@@ -96,12 +99,29 @@ func openLog(path string) (*os.File, error) {
 }
 
 func (c *child) wait(cmd *exec.Cmd) {
+	defer close(c.done)
 	err := cmd.Wait()
-	c.code, c.text = cmd.ProcessState.ExitCode(), cmd.ProcessState.String()
-	if cmd.ProcessState == nil {
-		c.text = err.Error()
+	switch state := cmd.ProcessState; {
+	case state == nil: // it could not be waited for
+		c.code, c.text = -1, err.Error()
+	case state.Exited():
+		c.code = state.ExitCode()
+		c.text = "exited with code " + strconv.Itoa(c.code)
+	default: // "signal: killed", with or without a core dump
+		c.code, c.text = -1, "ended by "+state.String()
 	}
-	close(c.done)
+}
+
+// tell says how a process ended. Only its parent learns that: a nil child was started by another server.
+func (c *child) tell(attributes map[string]string) {
+	if c == nil {
+		attributes[deployer.AttributeReason] = "ended; how is not known, because an earlier server started it"
+		return
+	}
+	attributes[deployer.AttributeReason] = c.text
+	if c.code >= 0 {
+		attributes[deployer.AttributeExitCode] = strconv.Itoa(c.code)
+	}
 }
 
 func (d *Deployer) child(nonce string) *child {

@@ -9,7 +9,8 @@ import (
 	"github.com/skiff-project/skiff/pkg/deployer"
 )
 
-// Discover lists the deployments of the account that have a live process.
+// Discover lists the deployments of the account that have a live process, also one that only a process of theirs
+// started. Processes of other machines are theirs to list.
 func (d *Deployer) Discover(_ context.Context, filter deployer.Owner) ([]deployer.Found, error) {
 	if filter.Installation == "" {
 		return nil, deployer.Errorf(deployer.ErrInvalid, "discover needs the installation")
@@ -25,7 +26,7 @@ func (d *Deployer) Discover(_ context.Context, filter deployer.Owner) ([]deploye
 		}
 		since := startTime(p)
 		if known, ok := found[p.mark.id]; !ok || since.Before(known.Since) {
-			found[p.mark.id] = deployer.Found{Owner: p.mark.owner, ID: p.mark.id, Since: since}
+			found[p.mark.id] = deployer.Found{Owner: p.mark.owner, ID: p.mark.id, SpecHash: p.mark.hash, Since: since}
 		}
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b deployer.Found) int { return strings.Compare(a.ID, b.ID) }), nil

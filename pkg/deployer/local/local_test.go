@@ -93,7 +93,7 @@ func TestDeploy_AcceptsAFileThatIsNotThere(t *testing.T) {
 	require.Empty(t, cmp.Diff(map[string]string{
 		"guid": "demo.ghost-v1-0", "port": attributes["port"], "url": attributes["url"], "working.dir": dir,
 		"stdout": filepath.Join(dir, "stdout_0.log"), "stderr": filepath.Join(dir, "stderr_0.log"),
-		"reason": attributes["reason"],
+		deployer.AttributeReason: attributes[deployer.AttributeReason], deployer.AttributeFinal: "true",
 	}, attributes))
 	require.Equal(t, "demo.ghost-v1", filepath.Base(dir))
 	require.Equal(t, a.config.Settings.WorkingDirectoriesRoot, filepath.Dir(filepath.Dir(dir)))
@@ -127,9 +127,85 @@ func TestStatus_TellsTheExitCode(t *testing.T) {
 	h := a.deploy(d, r)
 
 	attributes := await(t, d, h, skipper.StateFailed).Instances[h.ID+"-0"].Attributes
-	require.Equal(t, "7", attributes["exit.code"])
-	require.Equal(t, "exit status 7", attributes["reason"])
+	require.Equal(t, "7", attributes[deployer.AttributeExitCode])
+	require.Equal(t, "exited with code 7", attributes[deployer.AttributeReason])
+	require.Equal(t, "true", attributes[deployer.AttributeFinal])
 	require.NotEmpty(t, attributes["pid"])
+	attributes = await(t, a.deployer(), h, skipper.StateFailed).Instances[h.ID+"-0"].Attributes
+	require.Equal(t, "ended; how is not known, because an earlier server started it", attributes[deployer.AttributeReason])
+	require.NotContains(t, attributes, deployer.AttributeExitCode)
+}
+
+func TestStatus_TellsTheSignal(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	d := a.deployer()
+	h := a.deploy(d, a.request("log"))
+	pid := await(t, d, h, skipper.StateDeployed).Instances[h.ID+"-0"].Attributes["pid"]
+	process, err := os.FindProcess(number(t, pid))
+	require.NoError(t, err)
+	require.NoError(t, process.Kill())
+
+	attributes := await(t, d, h, skipper.StateFailed).Instances[h.ID+"-0"].Attributes
+	require.Equal(t, "ended by signal: killed", attributes[deployer.AttributeReason])
+	require.Equal(t, "true", attributes[deployer.AttributeFinal])
+	require.NotContains(t, attributes, deployer.AttributeExitCode, "a process that a signal ended has none")
+}
+
+func TestStatus_OfAHealthProbeThatDoesNotAnswerIsNotFinal(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	d, r := a.deployer(), a.request("log")
+	r.Deployment[prefix+"health-probe.path"] = "/nowhere"
+	r.Properties["hello.delay"] = "3600000"
+
+	h := a.deploy(d, r)
+
+	attributes := await(t, d, h, skipper.StateFailed).Instances[h.ID+"-0"].Attributes
+	require.Equal(t, "its health probe /nowhere does not answer well", attributes[deployer.AttributeReason])
+	require.NotContains(t, attributes, deployer.AttributeFinal)
+}
+
+func TestDiscover_OfTwoInstallationsOnOneMachine(t *testing.T) {
+	t.Parallel()
+	one, two := newAccount(t), newAccount(t)
+	mine, theirs := one.deployer(), two.deployer()
+	h := one.deploy(mine, one.request("log"))
+	other := two.deploy(theirs, two.request("log"))
+	require.Equal(t, h.ID, other.ID, "the mark tells them apart, not the id")
+	for a, d := range map[*account]*local.Deployer{one: mine, two: theirs} {
+		found, err := d.Discover(t.Context(), deployer.Owner{Installation: a.config.Installation})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		require.Equal(t, a.config.Installation, found[0].Owner.Installation)
+	}
+
+	require.NoError(t, mine.Undeploy(t.Context(), deployer.Owner{}, deployer.Handle{ID: h.ID}))
+
+	require.Empty(t, marked(one.config.Installation))
+	require.Len(t, marked(two.config.Installation), 1, "what is another installation's is left alone")
+}
+
+// A child that outlives what was deployed is still ours: it is found, and goes with the deployment.
+func TestDiscover_FindsWhatOnlyAChildIsLeftOf(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	d, r := a.deployer(), a.request("log")
+	r.Properties["hello.child"] = "true"
+	h := a.deploy(d, r)
+	pid := await(t, d, h, skipper.StateDeployed).Instances[h.ID+"-0"].Attributes["pid"]
+	process, err := os.FindProcess(number(t, pid))
+	require.NoError(t, err)
+	require.NoError(t, process.Kill())
+	await(t, d, h, skipper.StateFailed)
+
+	found, err := a.deployer().Discover(t.Context(), r.Owner)
+
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.Equal(t, deployer.SpecHash(r), found[0].SpecHash)
+	require.NoError(t, d.Undeploy(t.Context(), r.Owner, deployer.Handle{ID: h.ID}))
+	require.Empty(t, marked(a.config.Installation))
 }
 
 func TestLogs_AreFramedAsInSkipper(t *testing.T) {

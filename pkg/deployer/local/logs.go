@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -39,6 +40,10 @@ func (d *Deployer) Logs(_ context.Context, h deployer.Handle, limit int64) (stri
 
 // tail is the end of a file, from the first whole line of the last limit bytes on; a file that is not there is empty.
 func tail(path string, limit int64) (string, error) {
+	// The application can put anything in place of its log file; a pipe would hold us for ever.
+	if kind, err := os.Lstat(path); err == nil && !kind.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a file", path)
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil

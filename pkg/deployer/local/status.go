@@ -141,11 +141,12 @@ func (d *Deployer) attributes(id string, rec *record, o observed) map[string]str
 	}
 	switch c := d.child(o.Nonce); {
 	case o.Failed != "":
-		a["reason"] = o.Failed
-	case o.PID > 0 && !o.alive && c != nil:
-		a["exit.code"], a["reason"] = strconv.Itoa(c.code), c.text
+		a[deployer.AttributeReason], a[deployer.AttributeFinal] = o.Failed, "true"
 	case o.PID > 0 && !o.alive:
-		a["reason"] = "it ended while no server watched it"
+		a[deployer.AttributeFinal] = "true"
+		c.tell(a)
+	case o.state == skipper.StateFailed:
+		a[deployer.AttributeReason] = "its health probe " + rec.HealthProbe + " does not answer well"
 	}
 	return a
 }

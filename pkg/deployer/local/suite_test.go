@@ -38,8 +38,8 @@ func harness(t *testing.T) deployertest.Harness {
 	d := a.deployer()
 	return deployertest.Harness{
 		Deployer: d, Request: a.request, LogLine: "sample-app listening on",
-		Again:   func() deployer.Deployer { return a.deployer() },
-		Slow:    func(r *deployer.Request) { r.Properties["hello.delay"] = "3600000" },
+		Again: func() deployer.Deployer { return a.deployer() },
+		Slow:  func(r *deployer.Request) { r.Properties["hello.delay"] = "3600000" }, ExitCode: "3",
 		Failing: func(r *deployer.Request) { r.Properties["hello.exit"] = "3" },
 		FailingAt: func(r *deployer.Request, index int) {
 			r.Properties["hello.exit"], r.Properties["hello.exit-index"] = "3", strconv.Itoa(index)
