@@ -4,6 +4,7 @@ export CGO_ENABLED = 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
+KILL_RUNS ?= 5
 SAMPLES = 1.0.0 1.1.0 1.2.0
 
 # Tools are kept in the user's cache, a folder for each version; golangci-lint brings gofumpt and goimports.
@@ -12,10 +13,10 @@ TOOLS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/skiff/tools
 GOLANGCI_LINT = $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
 .DEFAULT_GOAL = help
-.PHONY: help build sample run demo java test race lint fmt bench fuzz tools clean
+.PHONY: help build sample run demo demo-edgegap java test race kill-matrix lint fmt bench fuzz tools clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 build: ## build bin/skiff, one static binary
 	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/skiff ./cmd/skiff
@@ -32,6 +33,9 @@ run: build ## build and start the server on 127.0.0.1:7577
 demo: build ## install, upgrade, roll back and delete a real application, on a server of its own
 	sh testdata/scripts/demo.sh
 
+demo-edgegap: build ## the same with game servers on a fake of Edgegap: no account is needed
+	sh testdata/scripts/demo-edgegap.sh
+
 java: build ## java client check: the published Java client against bin/skiff (needs a JDK and Maven)
 	sh testdata/clients/java/run.sh
 
@@ -44,6 +48,12 @@ test: ## run the tests; names what this machine lacks, whose tests are skipped
 race: ## run the tests with the race detector (needs a C compiler)
 	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler: install gcc and libc6-dev'; exit 1; }
 	CGO_ENABLED=1 go test -race ./...
+
+kill-matrix: ## kill a server at every failpoint, KILL_RUNS=5 times, into bin/kill-matrix.md
+	@mkdir -p bin
+	KILL_RUNS=$(KILL_RUNS) KILL_TABLE=$(CURDIR)/bin/kill-matrix.md \
+		go test -count=1 -timeout 90m -run 'TestKillMatrix' -v ./cmd/internal/survival >bin/kill-matrix.log; \
+		status=$$?; head -1 bin/kill-matrix.md; exit $$status
 
 lint: tools ## vet, lint and check the formatting
 	go vet ./...

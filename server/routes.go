@@ -62,7 +62,7 @@ func withAccessLog(clock func() time.Time, logger *slog.Logger, next http.Handle
 		recorder := &statusRecorder{ResponseWriter: w}
 		begin := clock()
 		next.ServeHTTP(recorder, r)
-		logger.DebugContext(r.Context(), "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		logger.DebugContext(r.Context(), "request", slog.String("method", r.Method), slog.String("path", handler.WithoutSecret(r.URL.Path)),
 			slog.Int("status", recorder.status), slog.Duration("took", clock().Sub(begin)),
 			slog.String("request", w.Header().Get(handler.HeaderRequestID)))
 	})

@@ -40,7 +40,7 @@ func (f *fakeReleases) Manifest(context.Context, string, int) (skipper.Manifest,
 	return f.manifest()
 }
 
-func (f *fakeReleases) Delete(ctx context.Context, _ string, _ bool) (skipper.Release, skipper.Operation, error) {
+func (f *fakeReleases) Delete(ctx context.Context, _ string, _ bool, _ skipper.CommandOptions) (skipper.Release, skipper.Operation, error) {
 	close(f.begun)
 	<-ctx.Done()
 	return skipper.Release{}, skipper.Operation{}, ctx.Err()
@@ -122,6 +122,9 @@ func TestRequestID(t *testing.T) {
 	}
 	require.Contains(t, b.log.String(), "request=mine-1")
 	require.Contains(t, b.log.String(), "status=200")
+	b.ask("/api/webhooks/edgegap/live/s3cr3t")
+	require.Contains(t, b.log.String(), "/api/webhooks/")
+	require.NotContains(t, b.log.String(), "s3cr3t", "the path of a webhook is a secret")
 }
 
 func TestPanic_IsAnInternalErrorWithoutInternals(t *testing.T) {

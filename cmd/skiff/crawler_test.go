@@ -159,7 +159,7 @@ func (c *crawler) choices(path string) []map[string]string {
 	values := map[string]string{
 		"page": "0", "size": "2", "sort": "name,asc", "projection": "summary", "version": "1", "releaseName": "one",
 		"names": "one,bad", "name": "hello", "app": "one.hello-v2", "id": "one.hello-v2-0", "endpoint": "/info",
-		"path": "liveness",
+		"path": "liveness", "kind": "install", "outcome": "succeeded", "state": "INITIAL",
 	}
 	switch {
 	case strings.HasPrefix(path, "/api/repositories"):

@@ -19,7 +19,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	deps := cli.Deps{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Version: version, Clock: time.Now,
-		IsTTY: terminal(os.Stderr),
+		IsTTY:   terminal(os.Stderr),
+		Archive: app.Archive{Version: version, Environ: os.Environ(), Err: os.Stderr, Clock: time.Now},
+		Edgegap: app.EdgegapAccount(os.Environ()),
 		Server: func(ctx context.Context, o cli.ServerOptions) error {
 			return app.Run(ctx, app.Options{
 				Version: version, Config: o.Config, Port: o.Port, Address: o.Address, DataDir: o.DataDir,

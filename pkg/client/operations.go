@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"net/http"
+	"path"
+	"strconv"
 	"strings"
 
 	"github.com/skiff-project/skiff/pkg/hal"
@@ -39,17 +41,127 @@ func (c *Client) Events(ctx context.Context, operation string) ([]skipper.Operat
 	return events, err
 }
 
+// FindOperations gives a page of the operations that a filter chooses, the newest first unless sorted.
+func (c *Client) FindOperations(
+	ctx context.Context, filter skipper.OperationFilter, page skipper.PageRequest,
+) (skipper.Page[skipper.Operation], error) {
+	values := variables{"page": strconv.Itoa(page.Page)}
+	set := func(name, value string) {
+		if value != "" {
+			values[name] = value
+		}
+	}
+	set("releaseName", filter.ReleaseName)
+	set("kind", join(filter.Kinds))
+	set("outcome", join(filter.Outcomes))
+	set("state", join(filter.States))
+	if page.Size > 0 {
+		values["size"] = strconv.Itoa(page.Size)
+	}
+	if len(page.Sort) > 0 { // the template has one sort; the first one decides
+		values["sort"] = page.Sort[0].Property
+		if page.Sort[0].Descending {
+			values["sort"] += ",desc"
+		}
+	}
+	found := skipper.Page[skipper.Operation]{Items: []skipper.Operation{}}
+	href, err := c.follow(ctx, values, "operations")
+	if err != nil {
+		return found, err
+	}
+	var doc hal.Document
+	if err := c.do(ctx, http.MethodGet, href, nil, &doc); err != nil {
+		return found, err
+	}
+	if doc.Page == nil {
+		return found, c.asked(false, "list of operations")
+	}
+	found.Total = doc.Page.TotalElements
+	for _, d := range doc.Embedded("operations") {
+		var o skipper.Operation
+		if err := d.Decode(&o); err != nil {
+			return found, skipper.Errorf(skipper.CodeInternal, "the server's list of operations cannot be read: %w", err)
+		}
+		found.Items = append(found.Items, o)
+	}
+	return found, nil
+}
+
+func join[T ~string](values []T) string {
+	texts := make([]string, 0, len(values))
+	for _, v := range values {
+		texts = append(texts, string(v))
+	}
+	return strings.Join(texts, ",")
+}
+
+// OperationDetail gives an operation with its steps so far and what it waits for.
+func (c *Client) OperationDetail(ctx context.Context, operation string) (skipper.OperationDetail, error) {
+	var answer struct {
+		skipper.OperationDetail
+		Links hal.Links `json:"_links"`
+	}
+	href, err := c.operationURL(ctx, operation)
+	if err != nil {
+		return skipper.OperationDetail{}, err
+	}
+	if err := c.do(ctx, http.MethodGet, href, nil, &answer); err != nil {
+		return skipper.OperationDetail{}, err
+	}
+	if behind, ok := answer.Links.Get("waitsFor"); ok {
+		answer.Behind = path.Base(behind.Href)
+	}
+	return answer.OperationDetail, c.asked(answer.ID != "" && answer.Steps != nil, "operation")
+}
+
+// CancelOperation cancels an operation, whatever its state, and gives it as it stands then: one that was queued has
+// ended, one that runs will. CodeConflict when it had ended already.
+func (c *Client) CancelOperation(ctx context.Context, operation string) (skipper.Operation, error) {
+	return c.changeOperation(ctx, operation, "cancel", nil)
+}
+
+// RetryOperation gives the command of an operation that failed, was cancelled or rolled back once more, and gives the
+// new operation without waiting for it. CodeConflict when there is nothing to repeat, CodeBusy as for any command.
+func (c *Client) RetryOperation(
+	ctx context.Context, operation string, options ...skipper.CommandOptions,
+) (skipper.Operation, error) {
+	return c.changeOperation(ctx, operation, "retry", options)
+}
+
+func (c *Client) changeOperation(
+	ctx context.Context, operation, verb string, options []skipper.CommandOptions,
+) (skipper.Operation, error) {
+	href, err := c.operationURL(ctx, operation)
+	if err != nil {
+		return skipper.Operation{}, err
+	}
+	href, header, err := withOptions(href+"/"+verb, options)
+	if err != nil {
+		return skipper.Operation{}, err
+	}
+	var o skipper.Operation
+	if _, err := c.ask(ctx, http.MethodPost, href, header, nil, &o); err != nil {
+		return skipper.Operation{}, err
+	}
+	return o, c.asked(o.ID != "" && o.Outcome != "", "operation")
+}
+
+// operationURL gives the URL of an operation that is named by it, or by its id.
+func (c *Client) operationURL(ctx context.Context, operation string) (string, error) {
+	if strings.Contains(operation, "/") {
+		return operation, nil
+	}
+	return c.follow(ctx, variables{"id": operation}, "operation")
+}
+
 func (c *Client) operation(ctx context.Context, operation string) (skipper.Operation, hal.Links, error) {
 	var answer struct {
 		skipper.Operation
 		Links hal.Links `json:"_links"`
 	}
-	href := operation
-	if !strings.Contains(operation, "/") {
-		var err error
-		if href, err = c.follow(ctx, variables{"id": operation}, "operation"); err != nil {
-			return skipper.Operation{}, hal.Links{}, err
-		}
+	href, err := c.operationURL(ctx, operation)
+	if err != nil {
+		return skipper.Operation{}, hal.Links{}, err
 	}
 	if err := c.do(ctx, http.MethodGet, href, nil, &answer); err != nil {
 		return skipper.Operation{}, hal.Links{}, err

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/skiff-project/skiff/pkg/hal"
 	"github.com/skiff-project/skiff/pkg/skipper"
@@ -16,18 +19,59 @@ type accepted struct {
 }
 
 // command sends a command and gives the release and the URL of the operation that carries it out; that is empty when
-// the server names none.
-func (c *Client) command(ctx context.Context, method, href string, in any) (skipper.Release, string, error) {
+// the server names none. A command that is queued has an operation and no release.
+func (c *Client) command(
+	ctx context.Context, method, href string, in any, options []skipper.CommandOptions,
+) (skipper.Release, string, error) {
+	href, header, err := withOptions(href, options)
+	if err != nil {
+		return skipper.Release{}, "", err
+	}
 	var answer accepted
-	err := c.do(ctx, method, href, in, &answer)
+	status, err := c.ask(ctx, method, href, header, in, &answer)
+	operation, named := answer.Links.Get("operation")
 	if err == nil {
-		err = c.asked(whole(answer.Release), "release")
+		queued := status == http.StatusAccepted && named
+		err = c.asked(queued || whole(answer.Release), "release")
 	}
 	if err != nil {
 		return skipper.Release{}, "", err
 	}
-	operation, _ := answer.Links.Get("operation")
+	if status == http.StatusAccepted {
+		answer.Release = skipper.Release{}
+	}
 	return answer.Release, operation.Href, nil
+}
+
+// withOptions adds options to a request; of several the last ones count.
+func withOptions(href string, options []skipper.CommandOptions) (string, http.Header, error) {
+	if len(options) == 0 {
+		return href, nil, nil
+	}
+	o := options[len(options)-1]
+	if err := o.Check(); err != nil {
+		return "", nil, err
+	}
+	query, header := url.Values{}, http.Header{}
+	if o.OnConflict != "" {
+		query.Set("onConflict", string(o.OnConflict))
+	}
+	if o.HealthGate {
+		query.Set("healthGate", "true")
+	}
+	if o.Timeout != nil {
+		query.Set("timeout", strconv.FormatInt(*o.Timeout, 10))
+	}
+	if o.IdempotencyKey != "" {
+		header.Set("Idempotency-Key", o.IdempotencyKey)
+	}
+	switch {
+	case len(query) == 0:
+		return href, header, nil
+	case strings.Contains(href, "?"):
+		return href + "&" + query.Encode(), header, nil
+	}
+	return href + "?" + query.Encode(), header, nil
 }
 
 // whole says that a release has what every release has.
@@ -36,48 +80,56 @@ func whole(r skipper.Release) bool {
 }
 
 // Install installs a package as a release; it returns when the platform accepted the applications, not when they are
-// healthy. CodeConflict when the name is taken.
-func (c *Client) Install(ctx context.Context, request skipper.InstallRequest) (skipper.Release, string, error) {
+// healthy; with options that ask for it, when they are. CodeConflict when the name is taken.
+func (c *Client) Install(
+	ctx context.Context, request skipper.InstallRequest, options ...skipper.CommandOptions,
+) (skipper.Release, string, error) {
 	href, err := c.follow(ctx, nil, "package", "install")
 	if err != nil {
 		return skipper.Release{}, "", err
 	}
-	return c.command(ctx, http.MethodPost, href, request)
+	return c.command(ctx, http.MethodPost, href, request, options)
 }
 
 // Upgrade makes a new version of a release; it returns when the new applications were handed to the platform.
 // CodeReleaseUpgrade when nothing would change.
-func (c *Client) Upgrade(ctx context.Context, request skipper.UpgradeRequest) (skipper.Release, string, error) {
+func (c *Client) Upgrade(
+	ctx context.Context, request skipper.UpgradeRequest, options ...skipper.CommandOptions,
+) (skipper.Release, string, error) {
 	href, err := c.follow(ctx, nil, "release", "upgrade")
 	if err != nil {
 		return skipper.Release{}, "", err
 	}
-	return c.command(ctx, http.MethodPost, href, request)
+	return c.command(ctx, http.MethodPost, href, request, options)
 }
 
 // Rollback makes a new version of a release from an earlier one; it returns as Upgrade does. Skipper's link of that
 // name leads to a form without a time limit, so the documented path is taken.
-func (c *Client) Rollback(ctx context.Context, request skipper.RollbackRequest) (skipper.Release, string, error) {
+func (c *Client) Rollback(
+	ctx context.Context, request skipper.RollbackRequest, options ...skipper.CommandOptions,
+) (skipper.Release, string, error) {
 	href, err := c.follow(ctx, nil, "release")
 	if err != nil {
 		return skipper.Release{}, "", err
 	}
-	return c.command(ctx, http.MethodPost, href+"/rollback", request)
+	return c.command(ctx, http.MethodPost, href+"/rollback", request, options)
 }
 
 // Scale sets instance counts of applications of a release.
 func (c *Client) Scale(
-	ctx context.Context, name string, request skipper.ScaleRequest,
+	ctx context.Context, name string, request skipper.ScaleRequest, options ...skipper.CommandOptions,
 ) (skipper.Release, string, error) {
 	href, err := c.below(ctx, "release", "scale/name", "/scale/{name}", variables{"name": name})
 	if err != nil {
 		return skipper.Release{}, "", err
 	}
-	return c.command(ctx, http.MethodPost, href, request)
+	return c.command(ctx, http.MethodPost, href, request, options)
 }
 
 // Delete removes the applications of a release, and with withPackage its package too.
-func (c *Client) Delete(ctx context.Context, name string, withPackage bool) (skipper.Release, string, error) {
+func (c *Client) Delete(
+	ctx context.Context, name string, withPackage bool, options ...skipper.CommandOptions,
+) (skipper.Release, string, error) {
 	rel, path := "delete/name", "/{name}"
 	if withPackage {
 		rel, path = "delete/name/package", "/{name}/package"
@@ -86,7 +138,7 @@ func (c *Client) Delete(ctx context.Context, name string, withPackage bool) (ski
 	if err != nil {
 		return skipper.Release{}, "", err
 	}
-	return c.command(ctx, http.MethodDelete, href, nil)
+	return c.command(ctx, http.MethodDelete, href, nil, options)
 }
 
 // Cancel asks to end what runs on a release; false when there is nothing that can be cancelled.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -19,9 +20,15 @@ var errNotJSON = errors.New("something else than JSON")
 
 // do sends a request and reads the answer into out; nil in sends no body, nil out ignores the answer's.
 func (c *Client) do(ctx context.Context, method, href string, in, out any) error {
+	_, err := c.ask(ctx, method, href, nil, in, out)
+	return err
+}
+
+// ask is do with more headers; it gives the status of the answer, too.
+func (c *Client) ask(ctx context.Context, method, href string, header http.Header, in, out any) (int, error) {
 	target, err := c.resolve(href)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	patience := readPatience
 	if method != http.MethodGet {
@@ -31,23 +38,24 @@ func (c *Client) do(ctx context.Context, method, href string, in, out any) error
 	defer cancel()
 	request, err := newRequest(asked, method, target, in)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	maps.Copy(request.Header, header)
 	status, body, err := c.exchange(request)
 	if err != nil {
-		return c.unanswered(ctx, request, err)
+		return 0, c.unanswered(ctx, request, err)
 	}
 	if status >= http.StatusBadRequest {
-		return restore(request, status, body)
+		return status, restore(request, status, body)
 	}
 	if out == nil {
-		return nil
+		return status, nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return skipper.Errorf(skipper.CodeUnavailable,
+		return status, skipper.Errorf(skipper.CodeUnavailable,
 			"%s answers %s %s with %w; is it the URL of a skiff server?", c.URL(), method, target.Path, errNotJSON)
 	}
-	return nil
+	return status, nil
 }
 
 // asked gives nil for a document that is whole. Any JSON object can be read as any document: one of another kind must

@@ -91,7 +91,7 @@ func (b *bundle) release(name string, version int, m skipper.PackageMetadata, st
 	}, version-1)
 	require.NoError(b.t, err)
 	now := time.Now()
-	leased, err := b.store.Lease(b.t.Context(), "test", now.Add(time.Second), now.Add(time.Minute), 1)
+	leased, err := b.store.Lease(b.t.Context(), "test", now.Add(time.Second), now.Add(time.Minute), 1, nil)
 	require.NoError(b.t, err)
 	require.Len(b.t, leased, 1)
 	op := leased[0]

@@ -13,11 +13,13 @@ import (
 // Durations are written as 5s, 2m or 1h30m; a bare number means seconds.
 type Config struct {
 	Server       Server                `koanf:"server"`
+	Host         Host                  `koanf:"host"`
 	Data         Data                  `koanf:"data"`
 	Database     Database              `koanf:"database"`
 	Log          Log                   `koanf:"log"`
 	HealthCheck  HealthCheck           `koanf:"healthcheck"`
 	Operation    Operation             `koanf:"operation"`
+	Orphans      Orphans               `koanf:"orphans"`
 	Platform     Platform              `koanf:"platform"`
 	Repositories map[string]Repository `koanf:"repositories"` // by name; see Repository
 	Catalog      Catalog               `koanf:"catalog"`
@@ -42,6 +44,13 @@ type Server struct {
 	// ForwardHeadersStrategy is Spring's setting: native and framework trust this machine and private networks too;
 	// default none.
 	ForwardHeadersStrategy string `koanf:"forward-headers-strategy"`
+}
+
+// Host says which machine this is.
+type Host struct {
+	// ID tells this machine from others with a server on the same database; local accounts belong to the machine that
+	// used them first. It must stay the same when the server moves with its applications; default: the host name.
+	ID string `koanf:"id"`
 }
 
 // Data says where files are kept.
@@ -70,12 +79,20 @@ type HealthCheck struct {
 type Operation struct {
 	DeployTimeout time.Duration `koanf:"deploy-timeout"` // for handing the applications to the platform; default 5m
 	UndoTimeout   time.Duration `koanf:"undo-timeout"`   // for removing what a failed operation left; default 60s
+	QueueTimeout  time.Duration `koanf:"queue-timeout"`  // for a queued operation to begin; default 10m
 	Lease         time.Duration `koanf:"lease"`          // after it a dead server's operations are taken over; default 10s
+}
+
+// Orphans says how the server looks for applications that carry its mark and belong to no release.
+type Orphans struct {
+	Period time.Duration `koanf:"period"` // time between two looks, the first one at the start; default 10m
+	Remove bool          `koanf:"remove"` // what is found is removed; default false: it is listed, and a warning is logged
 }
 
 // Platform holds the accounts that releases can be deployed to.
 type Platform struct {
-	Local Local `koanf:"local"`
+	Local   Local   `koanf:"local"`
+	Edgegap Edgegap `koanf:"edgegap"`
 }
 
 // Local holds the accounts that run processes on this machine.
@@ -187,7 +204,8 @@ func Default() Config {
 		Log:         Log{Level: "info", Format: "text"},
 		HealthCheck: HealthCheck{Period: 5 * time.Second, Timeout: 5 * time.Minute},
 		Catalog:     Catalog{Synchronize: true, Refresh: 10 * time.Minute},
-		Operation:   Operation{DeployTimeout: 5 * time.Minute, UndoTimeout: time.Minute, Lease: 10 * time.Second},
+		Orphans:     Orphans{Period: 10 * time.Minute},
+		Operation:   Operation{DeployTimeout: 5 * time.Minute, UndoTimeout: time.Minute, QueueTimeout: 10 * time.Minute, Lease: 10 * time.Second},
 	}
 }
 

@@ -21,6 +21,7 @@ func TestLoad_GivesDefaultsWhenNothingIsSet(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, warnings)
 	want := Default()
+	want.Host.ID = "myhost"
 	want.Platform.Local.Accounts = map[string]LocalAccount{"default": accountIn("skiff-data/apps/default")}
 	want.Repositories = map[string]Repository{"local": {
 		URL: "http://myhost:7577", Local: true, Description: "Default local database backed repository", RepoOrder: new(1),
@@ -154,7 +155,7 @@ func TestLoad_ReadsEverySortOfValue(t *testing.T) {
 	file := `
 hypermedia.links-array: on
 healthcheck: {period: 250ms, timeout: 90}
-operation: {deploy-timeout: 1m30s, undo-timeout: 2m, lease: 5}
+operation: {deploy-timeout: 1m30s, undo-timeout: 2m, queue-timeout: 1h, lease: 5}
 log: {level: DEBUG, format: json}
 platform.local.accounts.a:
   envVarsToInherit: [A, "B|C", 7]
@@ -168,7 +169,7 @@ platform.local.accounts.a:
 	require.True(t, c.Hypermedia.LinksArray)
 	require.Equal(t, HealthCheck{Period: 250 * time.Millisecond, Timeout: 90 * time.Second}, c.HealthCheck)
 	require.Equal(t,
-		Operation{DeployTimeout: 90 * time.Second, UndoTimeout: 2 * time.Minute, Lease: 5 * time.Second}, c.Operation)
+		Operation{DeployTimeout: 90 * time.Second, UndoTimeout: 2 * time.Minute, QueueTimeout: time.Hour, Lease: 5 * time.Second}, c.Operation)
 	require.Equal(t, Log{Level: "debug", Format: "json"}, c.Log)
 	want := accountIn("skiff-data/apps/a")
 	want.EnvVarsToInherit = []string{"A", "B|C", "7"}
@@ -340,7 +341,7 @@ database.url: mysql://h/d
 log: {level: loud, format: xml}
 catalog.refresh: 10ms
 healthcheck: {period: 0, timeout: 30h}
-operation: {deploy-timeout: 0, undo-timeout: 1ms, lease: 1h}
+operation: {deploy-timeout: 0, undo-timeout: 1ms, queue-timeout: 169h, lease: 1h}
 repositories.r: {description: no address}
 platform.local.accounts.a: {env-vars-to-inherit: '(', java-cmd: '', shutdown-timeout: -2, debug-port: -1,
   port-range: {low: 5000, high: 5000}, startup-probe.path: x, health-probe.path: y}`,
@@ -349,7 +350,7 @@ platform.local.accounts.a: {env-vars-to-inherit: '(', java-cmd: '', shutdown-tim
 				"data.dir must name a folder", "database.url must be postgres://", "log.level must be",
 				"log.format must be",
 				"catalog.refresh must be 0, or from 1s to 168h0m0s, not 10ms", "healthcheck.period must be from 10ms to 1h0m0s, not 0s",
-				"healthcheck.timeout must be", "operation.deploy-timeout must", "operation.undo-timeout must",
+				"healthcheck.timeout must be", "operation.deploy-timeout must", "operation.undo-timeout must", "operation.queue-timeout must",
 				"operation.lease must", "repositories.r.url must be the address", "a.env-vars-to-inherit must hold",
 				"a.java-cmd must", "a.shutdown-timeout must", "a.port-range.high must be above", "a.debug-port must",
 				"a.startup-probe.path must", "a.health-probe.path must",

@@ -87,7 +87,7 @@ type variablePattern struct {
 func (l *loader) variablePatterns(spring bool) []variablePattern {
 	var all []variablePattern
 	for _, s := range l.settings {
-		if s.spring == spring {
+		if s.spring == spring && s.path[len(s.path)-1] != remainder { // a variable has no dots
 			expression := variable(s, "_?", `(\[[^\]]+\]|.+?)`)
 			all = append(all, variablePattern{s, regexp.MustCompile("^" + expression + "$")})
 		}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // readTree takes over a document of the configuration file, in which keys may be nested or dotted.
@@ -136,13 +137,16 @@ func (l *loader) isGroup(key []string) bool {
 
 // match compares a key with a spelling and gives what stands for its wildcards.
 func match(pattern, key []string) ([]string, bool) {
+	if last := len(pattern) - 1; last >= 0 && pattern[last] == remainder && len(key) > len(pattern) {
+		key = append(slices.Clone(key[:last]), strings.Join(key[last:], "."))
+	}
 	if len(pattern) != len(key) {
 		return nil, false
 	}
 	var names []string
 	for i, segment := range pattern {
 		switch {
-		case segment == wildcard:
+		case segment == wildcard || segment == remainder:
 			names = append(names, key[i])
 		case relaxed(segment) != relaxed(key[i]):
 			return nil, false
@@ -155,7 +159,7 @@ func match(pattern, key []string) ([]string, bool) {
 func fill(pattern, names []string) []string {
 	path := slices.Clone(pattern)
 	for i, segment := range path {
-		if segment == wildcard && len(names) > 0 {
+		if (segment == wildcard || segment == remainder) && len(names) > 0 {
 			path[i], names = names[0], names[1:]
 		}
 	}

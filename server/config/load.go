@@ -135,6 +135,7 @@ func layerOfSpring() layer {
 
 const (
 	accountsPath     = "platform/local/accounts"
+	edgegapPath      = "platform/edgegap/accounts"
 	repositoriesPath = "repositories"
 )
 
@@ -232,6 +233,9 @@ func (l *loader) defaults() []map[string]any {
 	for _, name := range l.names[accountsPath] {
 		all = append(all, leaves(reflect.ValueOf(defaultLocalAccount()), []string{accountsPath, name}))
 	}
+	for _, name := range l.names[edgegapPath] {
+		all = append(all, leaves(reflect.ValueOf(defaultEdgegapAccount()), []string{edgegapPath, name}))
+	}
 	if slices.Contains(l.names[repositoriesPath], "local") {
 		all = append(all, leaves(reflect.ValueOf(defaultLocalRepository()), []string{repositoriesPath, "local"}))
 	}
@@ -242,6 +246,9 @@ func (l *loader) defaults() []map[string]any {
 func (l *loader) complete(in *input) error {
 	c := &in.Config
 	c.Log.Level = strings.ToLower(c.Log.Level)
+	if c.Host.ID == "" {
+		c.Host.ID = l.host
+	}
 	for name, account := range c.Platform.Local.Accounts {
 		if account.WorkingDirectoriesRoot == "" {
 			account.WorkingDirectoriesRoot = filepath.Join(c.Data.Dir, "apps", name)

@@ -17,6 +17,9 @@ const delimiter = "/"
 // wildcard stands for the name of an account, a repository or another entry of a map.
 const wildcard = "*"
 
+// remainder stands for all that is left of a key, dots included.
+const remainder = "**"
+
 // input is all that can be set: the configuration, and Skipper's keys that become part of it after the merge.
 type input struct {
 	Config `koanf:",squash"`
@@ -54,6 +57,8 @@ func settings() []setting {
 
 func fields(t reflect.Type, path []string) []setting {
 	switch {
+	case t == reflect.TypeFor[Properties]():
+		return fields(t.Elem(), slices.Concat(path, []string{remainder}))
 	case t.Kind() == reflect.Map:
 		return fields(t.Elem(), slices.Concat(path, []string{wildcard}))
 	case t.Kind() != reflect.Struct:

@@ -47,6 +47,12 @@ func validate(c Config) error {
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Local.Accounts)) {
 		v.account(c.Platform.Local.Accounts[name], display([]string{"platform", "local", "accounts", name})+".")
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Platform.Edgegap.Accounts)) {
+		_, taken := c.Platform.Local.Accounts[name]
+		v.must(!taken, display([]string{"platform", "edgegap", "accounts", name}),
+			"have another name: platform.local.accounts has one of this name too")
+		v.edgegap(c.Platform.Edgegap.Accounts[name], display([]string{"platform", "edgegap", "accounts", name})+".")
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Repositories)) {
 		u, err := url.Parse(c.Repositories[name].URL)
 		v.must(err == nil && u.IsAbs(), display([]string{"repositories", name, "url"}),
@@ -64,7 +70,9 @@ func (c *check) times(in Config) {
 		"catalog.refresh", "be 0, or from 1s to %s, not %s", maxRefresh, in.Catalog.Refresh)
 	c.between(in.Operation.DeployTimeout, time.Second, 24*time.Hour, "operation.deploy-timeout")
 	c.between(in.Operation.UndoTimeout, time.Second, 24*time.Hour, "operation.undo-timeout")
+	c.between(in.Operation.QueueTimeout, time.Second, 7*24*time.Hour, "operation.queue-timeout")
 	c.between(in.Operation.Lease, time.Second, 10*time.Minute, "operation.lease")
+	c.between(in.Orphans.Period, time.Second, maxRefresh, "orphans.period")
 }
 
 func (c *check) account(a LocalAccount, key string) {

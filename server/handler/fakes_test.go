@@ -167,7 +167,8 @@ type fakeReleases struct {
 	states    map[string]map[string]skipper.DeploymentState
 	releases  []skipper.Release
 	platforms []skipper.Platform
-	names     []string // that Statuses or States was last asked for
+	names     []string               // that Statuses or States was last asked for
+	options   skipper.CommandOptions // of the last command
 }
 
 type installByID struct {
@@ -185,32 +186,57 @@ type scaling struct {
 	request skipper.ScaleRequest
 }
 
-func (f *fakeReleases) Install(_ context.Context, r skipper.InstallRequest) (skipper.Release, skipper.Operation, error) {
+func (f *fakeReleases) Install(_ context.Context, r skipper.InstallRequest, o skipper.CommandOptions) (
+	skipper.Release, skipper.Operation, error,
+) {
+	f.options = o
 	return f.command(r)
 }
 
-func (f *fakeReleases) InstallPackage(_ context.Context, id int64, p skipper.InstallProperties) (
+func (f *fakeReleases) InstallPackage(_ context.Context, id int64, p skipper.InstallProperties, o skipper.CommandOptions) (
 	skipper.Release, skipper.Operation, error,
 ) {
+	f.options = o
 	return f.command(installByID{id, p})
 }
 
-func (f *fakeReleases) Upgrade(_ context.Context, r skipper.UpgradeRequest) (skipper.Release, skipper.Operation, error) {
+func (f *fakeReleases) Upgrade(_ context.Context, r skipper.UpgradeRequest, o skipper.CommandOptions) (
+	skipper.Release, skipper.Operation, error,
+) {
+	f.options = o
 	return f.command(r)
 }
 
-func (f *fakeReleases) Rollback(_ context.Context, r skipper.RollbackRequest) (skipper.Release, skipper.Operation, error) {
+func (f *fakeReleases) Rollback(_ context.Context, r skipper.RollbackRequest, o skipper.CommandOptions) (
+	skipper.Release, skipper.Operation, error,
+) {
+	f.options = o
 	return f.command(r)
 }
 
-func (f *fakeReleases) Delete(_ context.Context, name string, with bool) (skipper.Release, skipper.Operation, error) {
+func (f *fakeReleases) Delete(_ context.Context, name string, with bool, o skipper.CommandOptions) (
+	skipper.Release, skipper.Operation, error,
+) {
+	f.options = o
 	return f.command(deletion{name, with})
 }
 
-func (f *fakeReleases) Scale(_ context.Context, name string, r skipper.ScaleRequest) (
+func (f *fakeReleases) Scale(_ context.Context, name string, r skipper.ScaleRequest, o skipper.CommandOptions) (
 	skipper.Release, skipper.Operation, error,
 ) {
+	f.options = o
 	return f.command(scaling{name, r})
+}
+
+func (f *fakeReleases) CancelOperation(_ context.Context, id string) (skipper.Operation, error) {
+	_, o, err := f.command("cancel " + id)
+	return o, err
+}
+
+func (f *fakeReleases) RetryOperation(_ context.Context, id string, o skipper.CommandOptions) (skipper.Operation, error) {
+	f.options = o
+	_, again, err := f.command("retry " + id)
+	return again, err
 }
 
 func (f *fakeReleases) Cancel(_ context.Context, r skipper.CancelRequest) (
@@ -278,6 +304,9 @@ type fakeOperations struct {
 	events     []skipper.OperationEvent
 	looked     func()
 	lastPage   skipper.PageRequest
+	lastFilter skipper.OperationFilter
+	waitsFor   string
+	behind     string
 }
 
 func (f *fakeOperations) Operation(_ context.Context, id string) (skipper.Operation, error) {
@@ -289,12 +318,31 @@ func (f *fakeOperations) Operation(_ context.Context, id string) (skipper.Operat
 	return oneOf(f.operations, nil, func(o skipper.Operation) bool { return o.ID == id })
 }
 
-func (f *fakeOperations) Operations(_ context.Context, releaseName string, page skipper.PageRequest) (
+func (f *fakeOperations) Operations(_ context.Context, filter skipper.OperationFilter, page skipper.PageRequest) (
 	skipper.Page[skipper.Operation], error,
 ) {
-	f.lastPage = page
-	found := only(f.operations, func(o skipper.Operation) bool { return releaseName == "" || o.ReleaseName == releaseName })
+	f.lastPage, f.lastFilter = page, filter
+	found := only(f.operations, func(o skipper.Operation) bool {
+		return filter.ReleaseName == "" || o.ReleaseName == filter.ReleaseName
+	})
 	return pageOf(found, page, func(o skipper.Operation, _ string) string { return o.ID }), nil
+}
+
+func (f *fakeOperations) Detail(ctx context.Context, id string) (skipper.OperationDetail, error) {
+	o, err := f.Operation(ctx, id)
+	return skipper.OperationDetail{
+		Operation: o, Steps: skipper.Steps(f.events), WaitsFor: f.waitsFor, Behind: f.behind,
+	}, err
+}
+
+func (f *fakeOperations) Busy(_ context.Context, names []string) (map[string]bool, error) {
+	busy := map[string]bool{}
+	for _, o := range f.operations {
+		if o.Unfinished() && slices.Contains(names, o.ReleaseName) {
+			busy[o.ReleaseName] = true
+		}
+	}
+	return busy, nil
 }
 
 func (f *fakeOperations) Events(_ context.Context, id string, after int64) ([]skipper.OperationEvent, error) {

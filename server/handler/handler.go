@@ -22,7 +22,9 @@ type Config struct {
 	Operations Operations
 	Actuator   Actuator
 	Machine    Machine
+	Orphans    Orphans   // nil: this server does not look for orphans
 	Published  Published // nil: this server is no package repository for others
+	Webhooks   Webhooks  // nil: no platform calls this server
 
 	Version     string                      // of this server
 	Cancellable []skipper.State             // the states of an operation in which a cancel is accepted
@@ -45,7 +47,9 @@ type Handler struct {
 	operations  Operations
 	actuator    Actuator
 	machine     Machine
+	orphans     Orphans
 	published   Published
+	webhooks    Webhooks
 	version     string
 	cancellable []skipper.State
 	ping        func(context.Context) error
@@ -64,7 +68,8 @@ func New(c Config) *Handler {
 	h := &Handler{
 		catalog: c.Catalog, releases: c.Releases, operations: c.Operations, published: c.Published, version: c.Version,
 		cancellable: c.Cancellable, ping: c.Ping, stopping: c.Stopping, clock: c.Clock, logger: c.Logger,
-		eventPoll: c.EventPoll, large: make(chan struct{}, largeBodies), actuator: c.Actuator, machine: c.Machine,
+		eventPoll: c.EventPoll, large: make(chan struct{}, largeBodies), actuator: c.Actuator, machine: c.Machine, orphans: c.Orphans,
+		webhooks:   c.Webhooks,
 		linksArray: c.LinksArray, proxies: c.TrustedProxies,
 	}
 	if h.ping == nil {
@@ -78,7 +83,7 @@ func New(c Config) *Handler {
 	}
 	h.routes = slices.Concat(
 		h.indexRoutes(), h.packageRoutes(), h.releaseRoutes(), h.instanceRoutes(), h.machineRoutes(),
-		h.operationRoutes(), h.actuatorRoutes(),
+		h.operationRoutes(), h.orphanRoutes(), h.webhookRoutes(), h.actuatorRoutes(),
 		repositoriesResource(h).routes(), deployersResource(h).routes(),
 		packageMetadataResource(h).routes(), releasesResource(h).routes(), h.profileRoutes(),
 	)

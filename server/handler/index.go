@@ -51,8 +51,11 @@ func (h *Handler) index(_ context.Context, r request) (answer, error) {
 		"packageMetadata", "/packageMetadata{?page,size,sort,projection}",
 		"jpaRepositoryStateMachines", "/jpaRepositoryStateMachines",
 		"jpaRepositoryTransitions", "/jpaRepositoryTransitions",
-		"operations", "/operations{?releaseName,page,size,sort}",
+		"operations", "/operations{?releaseName,kind,outcome,state,page,size,sort}",
 		relOperation, "/operations/{id}",
+		"orphans", "/orphans",
+		"orphans/remove", "/orphans/remove",
+		"orphans/adopt", "/orphans/adopt",
 		"about", "/about",
 		"release", "/release",
 		"package", "/package",
@@ -92,7 +95,7 @@ func (h *Handler) releaseIndex(_ context.Context, r request) (answer, error) {
 		"states", "/states{?names}",
 	)
 	index.Links.Add("history", hal.NewLink(r.base+"/api/releases/search/"+historySearch+"{?name}"))
-	index.Links.Add("operations", hal.NewLink(r.base+"/api/operations{?releaseName,page,size,sort}"))
+	index.Links.Add("operations", hal.NewLink(r.base+"/api/operations{?releaseName,kind,outcome,state,page,size,sort}"))
 	return ok(index)
 }
 

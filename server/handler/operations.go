@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,19 +21,30 @@ func (h *Handler) operationRoutes() []route {
 		model(http.MethodGet, operations, h.listOperations),
 		model(http.MethodGet, operations+"/:id", h.operation),
 		events,
+		model(http.MethodPost, operations+"/:id/cancel", h.cancelOperation),
+		model(http.MethodPost, operations+"/:id/retry", h.retryOperation),
 	}
 }
 
 func (h *Handler) listOperations(ctx context.Context, r request) (answer, error) {
-	request := r.pageRequest([]string{"created", "updated", "releaseName", "kind", "outcome"})
-	found, err := h.operations.Operations(ctx, r.query.Get("releaseName"), request)
+	filter, err := r.operationFilter()
+	if err != nil {
+		return answer{}, err
+	}
+	request := r.pageRequest([]string{"created", "updated", "ended", "releaseName", "kind", "outcome", "state"})
+	found, err := h.operations.Operations(ctx, filter, request)
+	if err != nil {
+		return answer{}, err
+	}
+	busy, err := h.busy(ctx, found.Items...)
 	if err != nil {
 		return answer{}, err
 	}
 	page := hal.NewPage(request.Page, request.Size, found.Total)
 	embedded := hal.Embedded{Rel: "operations"}
 	for _, operation := range found.Items {
-		embedded.Items = append(embedded.Items, h.operationBody(r, operation))
+		item := hal.Resource{Value: operation, Links: operationLinks(r, operation, busy)}
+		embedded.Items = append(embedded.Items, item)
 	}
 	body := hal.Resource{Embedded: &embedded, Page: &page}
 	body.Links.AddPage(r.self(), page, sortValues(request.Sort))
@@ -40,27 +52,90 @@ func (h *Handler) listOperations(ctx context.Context, r request) (answer, error)
 }
 
 func (h *Handler) operation(ctx context.Context, r request) (answer, error) {
-	operation, err := h.operations.Operation(ctx, r.params["id"])
+	detail, err := h.operations.Detail(ctx, r.params["id"])
 	if err != nil {
 		return answer{}, err
 	}
-	return ok(h.operationBody(r, operation))
+	busy, err := h.busy(ctx, detail.Operation)
+	if err != nil {
+		return answer{}, err
+	}
+	body := hal.Resource{Value: detail, Links: operationLinks(r, detail.Operation, busy)}
+	if detail.Behind != "" {
+		body.Links.Add("waitsFor", operationLink(r.base, detail.Behind))
+	}
+	return ok(body)
 }
 
-// operationBody links to the release only where there is one: a failed install leaves none.
-func (h *Handler) operationBody(r request, o skipper.Operation) hal.Resource {
-	body := hal.Resource{Value: o}
+// busy tells which releases of operations that could be repeated have one that has not ended: there it would be refused.
+func (h *Handler) busy(ctx context.Context, operations ...skipper.Operation) (map[string]bool, error) {
+	var names []string
+	for _, o := range operations {
+		if repeatable(o) && !slices.Contains(names, o.ReleaseName) {
+			names = append(names, o.ReleaseName)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	return h.operations.Busy(ctx, names)
+}
+
+// repeatable says that an operation did not bring about what was asked for, and that it is known what that was.
+func repeatable(o skipper.Operation) bool {
+	return !o.Unfinished() && o.Outcome != skipper.OutcomeSucceeded && o.Retriable
+}
+
+// operationLinks lead to what belongs to an operation and what can be done with it now. There is a link to the release
+// only where there is one: a failed install leaves none.
+func operationLinks(r request, o skipper.Operation, busy map[string]bool) hal.Links {
+	var links hal.Links
 	self := operationLink(r.base, o.ID)
-	body.Links.Add(relSelf, self)
-	if o.Kind != skipper.KindInstall || o.Running() || o.Outcome == skipper.OutcomeSucceeded {
+	links.Add(relSelf, self)
+	made := o.Kind != skipper.KindInstall || o.Running() || o.Outcome == skipper.OutcomeSucceeded
+	if made && o.TargetVersion > 0 {
 		status := at(r.base+"/api/release/status", o.ReleaseName, strconv.Itoa(o.TargetVersion))
-		body.Links.Add("release", hal.Link{Href: status})
+		links.Add("release", hal.Link{Href: status})
 	}
-	body.Links.Add("events", hal.Link{Href: self.Href + "/events"})
-	if h.canCancel(o) {
-		body.Links.Add(relCancel, hal.Link{Href: r.base + "/api/release/cancel"})
+	links.Add("events", hal.Link{Href: self.Href + "/events"})
+	if o.Unfinished() && !o.Cancel {
+		links.Add(relCancel, hal.Link{Href: self.Href + "/cancel"})
 	}
-	return body
+	if repeatable(o) && !busy[o.ReleaseName] {
+		links.Add("retry", hal.Link{Href: self.Href + "/retry"})
+	}
+	return links
+}
+
+// commandedOperation answers a command with the operation that carries it out.
+func (h *Handler) commandedOperation(r request, o skipper.Operation, status int) (answer, error) {
+	body := hal.Resource{Value: o, Links: operationLinks(r, o, nil)}
+	body.Links.Add(relOperation, operationLink(r.base, o.ID))
+	return answer{status: status, body: body}, nil
+}
+
+// cancelOperation answers 202 while the operation has not ended; one that was queued ends at once.
+func (h *Handler) cancelOperation(ctx context.Context, r request) (answer, error) {
+	o, err := h.releases.CancelOperation(ctx, r.params["id"])
+	if err != nil {
+		return answer{}, err
+	}
+	if !o.Unfinished() {
+		return h.commandedOperation(r, o, http.StatusOK)
+	}
+	return h.commandedOperation(r, o, http.StatusAccepted)
+}
+
+func (h *Handler) retryOperation(ctx context.Context, r request) (answer, error) {
+	options, err := r.commandOptions()
+	if err != nil {
+		return answer{}, err
+	}
+	o, err := h.releases.RetryOperation(ctx, r.params["id"], options)
+	if err != nil {
+		return answer{}, err
+	}
+	return h.commandedOperation(r, o, http.StatusAccepted)
 }
 
 // events gives the events so far as a list or, as a stream, those so far and all that come until the operation ends.
@@ -81,7 +156,7 @@ func (h *Handler) events(ctx context.Context, r request) (answer, error) {
 	if r.mediaType != typeEvents {
 		return ok(eventList(r, events))
 	}
-	if after > 0 && len(events) == 0 && !operation.Running() {
+	if after > 0 && len(events) == 0 && !operation.Unfinished() {
 		return answer{status: http.StatusNoContent}, nil // tells a browser not to come again
 	}
 	return answer{stream: func(w http.ResponseWriter) {
@@ -124,7 +199,7 @@ func (h *Handler) follow(ctx context.Context, s *eventStream, id string, after i
 			}
 			after = e.ID
 		}
-		if !operation.Running() {
+		if !operation.Unfinished() {
 			return s.send("event: ended\n", operation)
 		}
 		select {

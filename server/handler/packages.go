@@ -37,7 +37,11 @@ func (h *Handler) install(ctx context.Context, r request) (answer, error) {
 	if err := h.read(ctx, r, bodyLimit, &install); err != nil {
 		return answer{}, err
 	}
-	return commanded(h, r, http.StatusCreated)(h.releases.Install(ctx, install))
+	o, err := r.commandOptions()
+	if err != nil {
+		return answer{}, err
+	}
+	return commanded(h, r, http.StatusCreated)(h.releases.Install(ctx, install, o))
 }
 
 func (h *Handler) installByID(ctx context.Context, r request) (answer, error) {
@@ -49,7 +53,11 @@ func (h *Handler) installByID(ctx context.Context, r request) (answer, error) {
 	if err := h.read(ctx, r, bodyLimit, &properties); err != nil {
 		return answer{}, err
 	}
-	return commanded(h, r, http.StatusCreated)(h.releases.InstallPackage(ctx, id, properties))
+	o, err := r.commandOptions()
+	if err != nil {
+		return answer{}, err
+	}
+	return commanded(h, r, http.StatusCreated)(h.releases.InstallPackage(ctx, id, properties, o))
 }
 
 func (h *Handler) deletePackage(ctx context.Context, r request) (answer, error) {

@@ -143,7 +143,11 @@ func (h *Handler) upgrade(ctx context.Context, r request) (answer, error) {
 	if err := h.read(ctx, r, bodyLimit, &upgrade); err != nil {
 		return answer{}, err
 	}
-	return commanded(h, r, http.StatusCreated)(h.releases.Upgrade(ctx, upgrade))
+	o, err := r.commandOptions()
+	if err != nil {
+		return answer{}, err
+	}
+	return commanded(h, r, http.StatusCreated)(h.releases.Upgrade(ctx, upgrade, o))
 }
 
 func (h *Handler) rollback(ctx context.Context, r request) (answer, error) {
@@ -151,7 +155,11 @@ func (h *Handler) rollback(ctx context.Context, r request) (answer, error) {
 	if err := h.read(ctx, r, bodyLimit, &rollback); err != nil {
 		return answer{}, err
 	}
-	return commanded(h, r, http.StatusCreated)(h.releases.Rollback(ctx, rollback))
+	o, err := r.commandOptions()
+	if err != nil {
+		return answer{}, err
+	}
+	return commanded(h, r, http.StatusCreated)(h.releases.Rollback(ctx, rollback, o))
 }
 
 func (h *Handler) rollbackByPath(ctx context.Context, r request) (answer, error) {
@@ -159,17 +167,29 @@ func (h *Handler) rollbackByPath(ctx context.Context, r request) (answer, error)
 	if err != nil {
 		return answer{}, err
 	}
+	o, err := r.commandOptions()
+	if err != nil {
+		return answer{}, err
+	}
 	version := int(n)
-	rollback := skipper.RollbackRequest{ReleaseName: r.params["name"], Version: &version}
-	return commanded(h, r, http.StatusCreated)(h.releases.Rollback(ctx, rollback))
+	rollback := skipper.RollbackRequest{ReleaseName: r.params["name"], Version: &version, Timeout: o.Timeout}
+	return commanded(h, r, http.StatusCreated)(h.releases.Rollback(ctx, rollback, o))
 }
 
 func (h *Handler) deleteRelease(ctx context.Context, r request) (answer, error) {
-	return commanded(h, r, http.StatusOK)(h.releases.Delete(ctx, r.params["name"], false))
+	return h.delete(ctx, r, false)
 }
 
 func (h *Handler) deleteReleaseAndPackage(ctx context.Context, r request) (answer, error) {
-	return commanded(h, r, http.StatusOK)(h.releases.Delete(ctx, r.params["name"], true))
+	return h.delete(ctx, r, true)
+}
+
+func (h *Handler) delete(ctx context.Context, r request, withPackage bool) (answer, error) {
+	o, err := r.commandOptions()
+	if err != nil {
+		return answer{}, err
+	}
+	return commanded(h, r, http.StatusOK)(h.releases.Delete(ctx, r.params["name"], withPackage, o))
 }
 
 func (h *Handler) scale(ctx context.Context, r request) (answer, error) {
@@ -177,7 +197,11 @@ func (h *Handler) scale(ctx context.Context, r request) (answer, error) {
 	if err := h.read(ctx, r, bodyLimit, &scale); err != nil {
 		return answer{}, err
 	}
-	return commanded(h, r, http.StatusCreated)(h.releases.Scale(ctx, r.params["name"], scale))
+	o, err := r.commandOptions()
+	if err != nil {
+		return answer{}, err
+	}
+	return commanded(h, r, http.StatusCreated)(h.releases.Scale(ctx, r.params["name"], scale, o))
 }
 
 func (h *Handler) cancel(ctx context.Context, r request) (answer, error) {
@@ -190,13 +214,13 @@ func (h *Handler) cancel(ctx context.Context, r request) (answer, error) {
 		return answer{}, err
 	}
 	body := hal.Resource{Value: accepted}
-	if operation != nil {
+	if operation != nil && operation.Kind != skipper.KindRenew { // that one makes way
 		body.Links.Add(relOperation, operationLink(r.base, operation.ID))
 	}
 	return ok(body)
 }
 
-// commanded gives the answer to a command from what the service gave.
+// commanded gives the answer to a command from what the service gave: the release, or the operation when it is queued.
 func commanded(h *Handler, r request, status int) func(skipper.Release, skipper.Operation, error) (answer, error) {
 	return func(release skipper.Release, operation skipper.Operation, err error) (answer, error) {
 		switch {
@@ -204,6 +228,8 @@ func commanded(h *Handler, r request, status int) func(skipper.Release, skipper.
 			return answer{}, &operationFailedError{err: err, id: operation.ID}
 		case err != nil:
 			return answer{}, err
+		case operation.Outcome == skipper.OutcomeQueued:
+			return h.commandedOperation(r, operation, http.StatusAccepted)
 		case operation.ID == "":
 			return answer{status: status, body: h.releaseBody(r, release, nil)}, nil
 		}

@@ -29,21 +29,31 @@ type Catalog interface {
 }
 
 // Releases is what the handlers ask of releases and platforms. The commands give the operation that carries them out
-// also along with an error, when it ended with that error; the operation is zero when none was made.
+// also along with an error, when it ended with that error; the operation is zero when none was made. With an operation
+// that is queued there is no release.
 type Releases interface {
 	// Install installs a package as a release and returns when the operation has ended.
-	Install(ctx context.Context, request skipper.InstallRequest) (skipper.Release, skipper.Operation, error)
-	// InstallPackage is Install for a package known by its id.
-	InstallPackage(ctx context.Context, packageID int64, properties skipper.InstallProperties) (
+	Install(ctx context.Context, request skipper.InstallRequest, options skipper.CommandOptions) (
 		skipper.Release, skipper.Operation, error)
+	// InstallPackage is Install for a package known by its id.
+	InstallPackage(ctx context.Context, packageID int64, properties skipper.InstallProperties,
+		options skipper.CommandOptions) (skipper.Release, skipper.Operation, error)
 	// Upgrade makes a new version and returns when its applications were handed over.
-	Upgrade(ctx context.Context, request skipper.UpgradeRequest) (skipper.Release, skipper.Operation, error)
+	Upgrade(ctx context.Context, request skipper.UpgradeRequest, options skipper.CommandOptions) (
+		skipper.Release, skipper.Operation, error)
 	// Rollback goes back to an earlier version and returns as Upgrade does.
-	Rollback(ctx context.Context, request skipper.RollbackRequest) (skipper.Release, skipper.Operation, error)
+	Rollback(ctx context.Context, request skipper.RollbackRequest, options skipper.CommandOptions) (
+		skipper.Release, skipper.Operation, error)
 	// Delete removes the applications of a release, and its package too when asked to.
-	Delete(ctx context.Context, name string, withPackage bool) (skipper.Release, skipper.Operation, error)
+	Delete(ctx context.Context, name string, withPackage bool, options skipper.CommandOptions) (
+		skipper.Release, skipper.Operation, error)
 	// Scale sets instance counts.
-	Scale(ctx context.Context, name string, request skipper.ScaleRequest) (skipper.Release, skipper.Operation, error)
+	Scale(ctx context.Context, name string, request skipper.ScaleRequest, options skipper.CommandOptions) (
+		skipper.Release, skipper.Operation, error)
+	// CancelOperation cancels one operation, whatever its state; CodeConflict when it has ended.
+	CancelOperation(ctx context.Context, id string) (skipper.Operation, error)
+	// RetryOperation repeats one that failed, was cancelled or rolled back, as a new operation, and does not wait for it.
+	RetryOperation(ctx context.Context, id string, options skipper.CommandOptions) (skipper.Operation, error)
 	// Cancel asks to cancel what runs; the operation is nil when nothing can be cancelled.
 	Cancel(ctx context.Context, request skipper.CancelRequest) (skipper.CancelResponse, *skipper.Operation, error)
 
@@ -96,9 +106,13 @@ type Machine interface {
 type Operations interface {
 	// Operation gives one operation; CodeNotFound when it is not there.
 	Operation(ctx context.Context, id string) (skipper.Operation, error)
-	// Operations gives a part of the list of operations; of one release, or of all when its name is empty.
-	Operations(ctx context.Context, releaseName string, page skipper.PageRequest) (
+	// Detail gives one operation with its steps and what it waits for; CodeNotFound when it is not there.
+	Detail(ctx context.Context, id string) (skipper.OperationDetail, error)
+	// Operations gives a part of the list of the operations that a filter chooses.
+	Operations(ctx context.Context, filter skipper.OperationFilter, page skipper.PageRequest) (
 		skipper.Page[skipper.Operation], error)
+	// Busy tells which releases have an operation that is queued or runs.
+	Busy(ctx context.Context, names []string) (map[string]bool, error)
 	// Events gives the events of an operation with an id above after, oldest first.
 	Events(ctx context.Context, id string, after int64) ([]skipper.OperationEvent, error)
 	// Running gives the running operation of each release that has one.

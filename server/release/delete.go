@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/skiff-project/skiff/pkg/skipper"
@@ -9,19 +10,13 @@ import (
 
 // Delete removes the applications of the version that stands; with withPackage the package goes too, in all its
 // versions, which is checked first. It returns when nothing runs any more.
-func (s *Service) Delete(ctx context.Context, name string, withPackage bool,
+func (s *Service) Delete(ctx context.Context, name string, withPackage bool, o skipper.CommandOptions,
 ) (skipper.Release, skipper.Operation, error) {
-	if err := s.idle(ctx, name, "DELETE"); err != nil {
-		return fails(err)
-	}
-	op, err := s.accept(ctx, func() (planned, error) { return s.planDelete(ctx, name, withPackage) })
-	if err != nil {
-		return fails(err)
-	}
-	return s.finish(ctx, op, untilEnd, false)
+	return s.run(ctx, command{Delete: &deletion{Release: name, WithPackage: withPackage}}, o)
 }
 
-func (s *Service) planDelete(ctx context.Context, name string, withPackage bool) (planned, error) {
+func (s *Service) planDelete(ctx context.Context, d deletion) (planned, error) {
+	name := d.Release
 	rel, err := s.store.LatestRelease(ctx, name, skipper.StatusDeployed)
 	if err != nil {
 		return planned{}, fmt.Errorf("look for release %q: %w", name, err)
@@ -34,7 +29,7 @@ func (s *Service) planDelete(ctx context.Context, name string, withPackage bool)
 		Kind: skipper.KindDelete, ReleaseName: name, SourceVersion: rel.Version, TargetVersion: rel.Version,
 		Plan: skipper.Plan{Account: rel.PlatformName},
 	}
-	if withPackage {
+	if d.WithPackage {
 		if err := s.checkPackage(ctx, rel); err != nil {
 			return planned{}, err
 		}
@@ -72,7 +67,7 @@ func (s *Service) Cancel(ctx context.Context, req skipper.CancelRequest,
 }
 
 // Scale sets the instance counts of applications of the version that stands. Names that it has not are ignored.
-func (s *Service) Scale(ctx context.Context, name string, req skipper.ScaleRequest,
+func (s *Service) Scale(ctx context.Context, name string, req skipper.ScaleRequest, o skipper.CommandOptions,
 ) (skipper.Release, skipper.Operation, error) {
 	for _, item := range req.Scale {
 		if item.Count == nil || *item.Count < 0 || *item.Count > 1000 {
@@ -80,35 +75,30 @@ func (s *Service) Scale(ctx context.Context, name string, req skipper.ScaleReque
 				"The count of application [%s] must be a number from 0 to 1000", item.Name))
 		}
 	}
-	if err := s.idle(ctx, name, "SCALE"); err != nil {
-		return fails(err)
-	}
-	var idle *skipper.Release
-	op, err := s.accept(ctx, func() (planned, error) {
+	rel, op, err := s.run(ctx, command{Scale: &scaling{Release: name, Request: req}}, o)
+	if errors.Is(err, errNothing) { // nothing runs that could be scaled: unchanged, as in Skipper
 		latest, err := s.store.LatestRelease(ctx, name)
-		if err != nil {
-			return planned{}, fmt.Errorf("look for release %q: %w", name, err)
-		}
-		rel, err := s.store.LatestRelease(ctx, name, skipper.StatusDeployed)
-		if skipper.CodeOf(err) == skipper.CodeReleaseNotFound {
-			idle = &latest
-			return planned{}, errNothing
-		} else if err != nil {
-			return planned{}, fmt.Errorf("look for release %q: %w", name, err)
-		}
-		op, err := s.operation(ctx, skipper.Operation{
-			Kind: skipper.KindScale, ReleaseName: name, SourceVersion: rel.Version, TargetVersion: rel.Version,
-			Plan: skipper.Plan{Account: rel.PlatformName, Scale: req.Scale},
-		})
-		return planned{op, nil, latest.Version}, err
-	})
-	if idle != nil {
-		return *idle, skipper.Operation{}, nil // nothing runs that could be scaled: unchanged, as in Skipper
+		return latest, skipper.Operation{}, err
 	}
+	return rel, op, err
+}
+
+func (s *Service) planScale(ctx context.Context, c scaling) (planned, error) {
+	latest, err := s.store.LatestRelease(ctx, c.Release)
 	if err != nil {
-		return fails(err)
+		return planned{}, fmt.Errorf("look for release %q: %w", c.Release, err)
 	}
-	return s.finish(ctx, op, untilEnd, true)
+	rel, err := s.store.LatestRelease(ctx, c.Release, skipper.StatusDeployed)
+	if skipper.CodeOf(err) == skipper.CodeReleaseNotFound {
+		return planned{}, errNothing
+	} else if err != nil {
+		return planned{}, fmt.Errorf("look for release %q: %w", c.Release, err)
+	}
+	op, err := s.operation(ctx, skipper.Operation{
+		Kind: skipper.KindScale, ReleaseName: c.Release, SourceVersion: rel.Version, TargetVersion: rel.Version,
+		Plan: skipper.Plan{Account: rel.PlatformName, Scale: c.Request.Scale},
+	})
+	return planned{op, nil, latest.Version}, err
 }
 
 // errNothing ends a plan that has nothing to do.

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,7 +14,8 @@ import (
 
 // Install makes the first version of a release, or the next one after it was deleted. It returns when the platform
 // accepted the applications; CodeConflict when it did not, and then no release version remains.
-func (s *Service) Install(ctx context.Context, req skipper.InstallRequest) (skipper.Release, skipper.Operation, error) {
+func (s *Service) Install(ctx context.Context, req skipper.InstallRequest, o skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
 	if req.InstallProperties == nil {
 		return fails(skipper.Errorf(skipper.CodeInvalid, "Install properties must not be null"))
 	}
@@ -26,28 +28,44 @@ func (s *Service) Install(ctx context.Context, req skipper.InstallRequest) (skip
 	if err := blank(req.PackageIdentifier.PackageName, "Package name must not be empty"); err != nil {
 		return fails(err)
 	}
-	return s.install(ctx, *req.InstallProperties, func() (skipper.PackageMetadata, error) {
-		return s.catalog.Find(ctx, *req.PackageIdentifier)
-	})
+	return s.install(ctx, command{Install: &req}, o)
 }
 
 // InstallPackage is Install of the package with an id. Unlike Skipper it refuses a name that is in use.
 func (s *Service) InstallPackage(ctx context.Context, packageID int64, props skipper.InstallProperties,
+	o skipper.CommandOptions,
 ) (skipper.Release, skipper.Operation, error) {
-	find := func() (skipper.PackageMetadata, error) {
-		m, err := s.catalog.Package(ctx, packageID)
-		if skipper.CodeOf(err) == skipper.CodeNotFound {
-			return m, skipper.Errorf(skipper.CodeConflict, "Package with id='%d' can not be found.", packageID)
-		}
-		return m, err
-	}
-	if _, err := find(); err != nil {
+	c := command{Install: &skipper.InstallRequest{InstallProperties: &props}, PackageID: packageID}
+	if _, err := s.packageOf(ctx, c); err != nil {
 		return fails(err)
 	}
 	if err := checkInstall(props); err != nil {
 		return fails(err)
 	}
-	return s.install(ctx, props, find)
+	return s.install(ctx, c, o)
+}
+
+func (s *Service) install(ctx context.Context, c command, o skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
+	if err := checkTimeout(o.Timeout); err != nil {
+		return fails(err)
+	}
+	if c.HealthGate = o.HealthGate; c.HealthGate {
+		c.Timeout = o.Timeout
+	}
+	return s.run(ctx, c, o)
+}
+
+// packageOf finds the package that an install names.
+func (s *Service) packageOf(ctx context.Context, c command) (skipper.PackageMetadata, error) {
+	if c.Install.PackageIdentifier != nil {
+		return s.catalog.Find(ctx, *c.Install.PackageIdentifier)
+	}
+	m, err := s.catalog.Package(ctx, c.PackageID)
+	if skipper.CodeOf(err) == skipper.CodeNotFound {
+		return m, skipper.Errorf(skipper.CodeConflict, "Package with id='%d' can not be found.", c.PackageID)
+	}
+	return m, err
 }
 
 func fails(err error) (skipper.Release, skipper.Operation, error) {
@@ -81,27 +99,21 @@ func checkName(name string) error {
 	return nil
 }
 
-func (s *Service) install(ctx context.Context, props skipper.InstallProperties, find func() (skipper.PackageMetadata, error),
-) (skipper.Release, skipper.Operation, error) {
-	op, err := s.accept(ctx, func() (planned, error) {
-		latest, err := s.freeName(ctx, props.ReleaseName)
-		if err != nil {
-			return planned{}, err
-		}
-		m, err := find()
-		if err != nil {
-			return planned{}, err
-		}
-		return s.planInstall(ctx, m, props, latest, skipper.Operation{Kind: skipper.KindInstall})
-	})
+func (s *Service) planInstallation(ctx context.Context, c command) (planned, error) {
+	props := *c.Install.InstallProperties
+	latest, err := s.freeName(ctx, props.ReleaseName)
 	if err != nil {
-		return fails(err)
+		return planned{}, err
 	}
-	rel, op, err := s.finish(ctx, op, untilEnd, true)
-	if err == nil && props.ConfigValues != nil {
-		rel.ConfigValues = *props.ConfigValues // as it was sent, also where it was blank and so not kept
+	m, err := s.packageOf(ctx, c)
+	if err != nil {
+		return planned{}, err
 	}
-	return rel, op, err
+	op := skipper.Operation{Kind: skipper.KindInstall}
+	if c.HealthGate {
+		op.Plan.HealthGate, op.Plan.Timeout = true, s.timeout(c.Timeout)
+	}
+	return s.planInstall(ctx, m, props, latest, op)
 }
 
 // freeName gives the newest version of a name that can be installed: 0 when it was never used.
@@ -117,7 +129,11 @@ func (s *Service) freeName(ctx context.Context, name string) (int, error) {
 		return 0, fmt.Errorf("look for release %q: %w", name, err)
 	}
 	if err == nil && standing.Info.Status.StatusCode != skipper.StatusDeleted {
-		return 0, skipper.Errorf(skipper.CodeConflict, "Release with the name [%s] already exists and it is not deleted.", name)
+		e := skipper.Errorf(skipper.CodeConflict, "Release with the name [%s] already exists and it is not deleted.", name)
+		if busy, ok := errors.AsType[*skipper.Error](s.idle(ctx, name, "INSTALL")); ok {
+			e.OperationID = busy.OperationID
+		}
+		return 0, e
 	}
 	return newest.Version, nil
 }

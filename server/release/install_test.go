@@ -30,7 +30,7 @@ func TestInstall_PlansAndKeepsAVersion(t *testing.T) {
 	require.Equal(t, op.ID, accepted.ID)
 	require.Empty(t, cmp.Diff(skipper.Operation{
 		ID: op.ID, Kind: skipper.KindInstall, ReleaseName: "r", TargetVersion: 1, State: skipper.StateInstall,
-		Outcome: skipper.OutcomeRunning, Plan: skipper.Plan{Account: "default"},
+		Outcome: skipper.OutcomeRunning, Account: "default", Plan: skipper.Plan{Account: "default"}, Retriable: true,
 		Created: b.now, Updated: b.now, Due: b.now, Deadline: b.now.Add(time.Minute),
 	}, accepted))
 	require.Empty(t, cmp.Diff(skipper.Info{

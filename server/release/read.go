@@ -19,13 +19,17 @@ func (s *Service) get(ctx context.Context, name string, version int) (skipper.Re
 }
 
 // Status gives the status of a release version as the platform says now; version 0 means the newest. Where the platform
-// cannot be asked, what it said last.
+// cannot be asked, what it said last. Whatever the version, it tells what still drains of the release.
 func (s *Service) Status(ctx context.Context, name string, version int) (skipper.Info, error) {
 	rel, err := s.get(ctx, name, version)
 	if err != nil {
 		return skipper.Info{}, fmt.Errorf("look for release %q: %w", name, err)
 	}
-	return s.live(ctx, rel), nil
+	info := s.live(ctx, rel)
+	if info.Draining, err = s.platforms.Draining(ctx, rel.Name); err != nil {
+		return skipper.Info{}, fmt.Errorf("look for what drains of release %q: %w", name, err)
+	}
+	return info, nil
 }
 
 func (s *Service) live(ctx context.Context, rel skipper.Release) skipper.Info {

@@ -31,7 +31,19 @@ type Store interface {
 	) (skipper.Operation, skipper.Release, error)
 	SetPlatformStatus(ctx context.Context, releaseID int64, platformStatus string) error
 	RequestCancel(ctx context.Context, releaseName string, states []skipper.State) (*skipper.Operation, error)
-	RunningOperation(ctx context.Context, releaseName string) (*skipper.Operation, error)
+	Unfinished(ctx context.Context, releaseNames []string, limit int) ([]skipper.Operation, error)
+	OperationStore
+}
+
+// OperationStore keeps operations as they are asked for by their clients: queued, named by a key, repeated.
+type OperationStore interface {
+	OperationByKey(ctx context.Context, key string) (*skipper.Operation, error)
+	OperationWithRequest(ctx context.Context, id string) (skipper.Operation, error)
+	Queue(ctx context.Context, op skipper.Operation, supersede bool) (skipper.Operation, error)
+	Begin(ctx context.Context, op skipper.Operation, release *skipper.Release, latest int,
+	) (skipper.Operation, skipper.Release, error)
+	EndQueued(ctx context.Context, id string, why *skipper.Error) error
+	CancelOperation(ctx context.Context, id string) (skipper.Operation, error)
 }
 
 // Catalog finds packages.
@@ -58,12 +70,15 @@ type Platforms interface {
 	Logs(ctx context.Context, rel skipper.Release, limit int64, filter func(id string) bool) (map[string]string, error)
 	Request(rel skipper.Release, app manifest.Application) (deployer.Request, error)
 	Deadline(op skipper.Operation, state skipper.State) time.Time
+	// Draining gives applications of earlier versions that were replaced and have not ended yet.
+	Draining(ctx context.Context, releaseName string) ([]skipper.Draining, error)
 }
 
 // Config has what requests may leave out.
 type Config struct {
 	HealthTimeout time.Duration // for new applications of an upgrade to become healthy
 	WaitLimit     time.Duration // a request waits so long for its operation; then it answers with what there is
+	QueueTimeout  time.Duration // a queued operation that could not begin so long after it came fails
 	LogLimit      int64         // bytes of each stream of an instance
 }
 
@@ -94,6 +109,12 @@ type planned struct {
 	latest  int
 }
 
+// outdated says that a decision was refused because what it was based on changed meanwhile.
+func (p planned) outdated(err error) bool {
+	vanished := p.release != nil && skipper.CodeOf(err) == skipper.CodeNotFound // its package: the plan says so better
+	return vanished || errors.Is(err, skipper.ErrChanged)
+}
+
 // accept decides and has the decision accepted; when the release changed in between, it decides once more.
 func (s *Service) accept(ctx context.Context, plan func() (planned, error)) (skipper.Operation, error) {
 	for {
@@ -102,8 +123,7 @@ func (s *Service) accept(ctx context.Context, plan func() (planned, error)) (ski
 			return skipper.Operation{}, err
 		}
 		op, _, err := s.store.Accept(ctx, p.op, p.release, p.latest)
-		vanished := p.release != nil && skipper.CodeOf(err) == skipper.CodeNotFound // its package: the plan says so better
-		if (vanished || errors.Is(err, skipper.ErrChanged)) && ctx.Err() == nil {
+		if p.outdated(err) && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
@@ -126,27 +146,31 @@ func (s *Service) operation(ctx context.Context, op skipper.Operation) (skipper.
 	}
 	now := s.clock()
 	op.ID, op.State, op.Outcome = id.String(), state, skipper.OutcomeRunning
-	op.Created, op.Updated, op.Due = now, now, now
+	op.Created, op.Updated, op.Due, op.Account = now, now, now, op.Plan.Account
 	op.Deadline = s.platforms.Deadline(op, state)
 	return op, nil
 }
 
-// idle refuses a command while another operation runs, before anything else is looked at.
+// idle refuses a command while another operation runs or waits, before anything else is looked at.
 func (s *Service) idle(ctx context.Context, name, event string) error {
-	running, err := s.store.RunningOperation(ctx, name)
+	first, err := s.store.Unfinished(ctx, []string{name}, 1)
 	if err != nil {
-		return fmt.Errorf("look for a running operation of %q: %w", name, err)
+		return fmt.Errorf("look for unfinished operations of %q: %w", name, err)
 	}
-	if running != nil {
-		return skipper.Busy(event, running.ID)
+	if len(first) > 0 {
+		return skipper.Busy(event, first[0].ID)
 	}
 	return nil
 }
 
 // finish waits until the operation has ended, or done says that it has come far enough, and gives the release version
-// as it stands then. A failure of the operation is its error when fails says so.
+// as it stands then. A failure of the operation is its error when fails says so, and when it did not begin. One that is
+// queued is not waited for: then there is no release.
 func (s *Service) finish(ctx context.Context, op skipper.Operation, done func(skipper.Operation) bool, fails bool,
 ) (skipper.Release, skipper.Operation, error) {
+	if op.Outcome == skipper.OutcomeQueued {
+		return skipper.Release{}, op, nil
+	}
 	wait, cancel := context.WithTimeout(ctx, s.config.WaitLimit)
 	defer cancel()
 	now, err := s.ops.Wait(wait, op.ID, done)
@@ -159,10 +183,11 @@ func (s *Service) finish(ctx context.Context, op skipper.Operation, done func(sk
 	if ctx.Err() != nil { // the client went away; the operation goes on
 		return skipper.Release{}, op, skipper.Errorf(skipper.CodeCancelled, "the request ended; operation %s goes on", op.ID)
 	}
-	if fails && !op.Running() && op.Error != nil {
+	stopped := op.Kind == skipper.KindDelete && op.Outcome == skipper.OutcomeCancelled
+	if (fails || stopped || op.TargetVersion == 0) && !op.Unfinished() && op.Error != nil {
 		return skipper.Release{}, op, op.Error.AsError()
 	}
-	rel, err := s.store.Release(ctx, op.ReleaseName, op.TargetVersion)
+	rel, err := s.get(ctx, op.ReleaseName, op.TargetVersion)
 	if err != nil {
 		return rel, op, fmt.Errorf("load release %q: %w", op.ReleaseName, err)
 	}

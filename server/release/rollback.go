@@ -9,7 +9,8 @@ import (
 
 // Rollback makes a new version from the package and the values of an earlier one: as an upgrade where the release
 // stands, as an install where it is deleted. Version 0 means the one before the present one.
-func (s *Service) Rollback(ctx context.Context, req skipper.RollbackRequest) (skipper.Release, skipper.Operation, error) {
+func (s *Service) Rollback(ctx context.Context, req skipper.RollbackRequest, o skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
 	if err := blank(req.ReleaseName, "Release name must not be empty"); err != nil {
 		return fails(err)
 	}
@@ -23,17 +24,11 @@ func (s *Service) Rollback(ctx context.Context, req skipper.RollbackRequest) (sk
 	if err := checkTimeout(req.Timeout); err != nil {
 		return fails(err)
 	}
-	if err := s.idle(ctx, req.ReleaseName, "ROLLBACK"); err != nil {
-		return fails(err)
-	}
-	op, err := s.accept(ctx, func() (planned, error) { return s.planRollback(ctx, req) })
-	if err != nil {
-		return fails(err)
-	}
-	return s.finish(ctx, op, handedOver, op.Plan.Install)
+	return s.run(ctx, command{Rollback: &req, HealthGate: o.HealthGate}, o)
 }
 
-func (s *Service) planRollback(ctx context.Context, req skipper.RollbackRequest) (planned, error) {
+func (s *Service) planRollback(ctx context.Context, c command) (planned, error) {
+	req := *c.Rollback
 	current, err := s.standing(ctx, req.ReleaseName)
 	if err != nil {
 		return planned{}, err
@@ -55,6 +50,9 @@ func (s *Service) planRollback(ctx context.Context, req skipper.RollbackRequest)
 			return planned{}, err
 		}
 		op.Plan.Install = true
+		if c.HealthGate {
+			op.Plan.HealthGate, op.Plan.Timeout = true, s.timeout(req.Timeout)
+		}
 		return s.planInstall(ctx, m, skipper.InstallProperties{
 			ReleaseName: goal.Name, ConfigValues: &goal.ConfigValues, PlatformName: goal.PlatformName,
 		}, latest, op)

@@ -96,7 +96,7 @@ func (f *fakeOps) Wait(ctx context.Context, id string, _ func(skipper.Operation)
 
 func (f *fakeOps) finish(ctx context.Context, op skipper.Operation) (skipper.Operation, error) {
 	now := time.Now()
-	leased, err := f.store.Lease(ctx, "test", now.Add(time.Hour), now.Add(2*time.Hour), 1)
+	leased, err := f.store.Lease(ctx, "test", now.Add(time.Hour), now.Add(2*time.Hour), 1, nil)
 	if err != nil || len(leased) != 1 {
 		return op, skipper.Errorf(skipper.CodeInternal, "there is nothing to lease: %w", err)
 	}
@@ -120,7 +120,7 @@ func (f *fakeOps) success(op skipper.Operation) skipper.Advance {
 	switch op.Kind {
 	case skipper.KindDelete:
 		change.Status = skipper.StatusDeleted
-	case skipper.KindScale:
+	case skipper.KindScale, skipper.KindRenew:
 		return a
 	case skipper.KindInstall, skipper.KindUpgrade, skipper.KindRollback:
 		change.Apps = []skipper.AppDeployment{}
@@ -233,7 +233,7 @@ func setupWith(t *testing.T, waitLimit time.Duration) *bundle {
 		Rollout: rollout.New(opened, accounts, rollout.Config{DeployTimeout: time.Minute}, clock, nil),
 	}
 	b.Service = release.New(b.store, b.catalog, b.ops, b.platforms, accounts, release.Config{
-		HealthTimeout: 5 * time.Minute, WaitLimit: waitLimit, LogLimit: 2,
+		HealthTimeout: 5 * time.Minute, WaitLimit: waitLimit, LogLimit: 2, QueueTimeout: 10 * time.Minute,
 	}, clock)
 	return b
 }
@@ -381,4 +381,43 @@ func requireError(t *testing.T, err error, code skipper.Code, message string) {
 	require.Error(t, err)
 	require.Equal(t, code, skipper.CodeOf(err), "%v", err)
 	require.Equal(t, message, skipper.MessageOf(err))
+}
+
+// The commands, with options only where a test has some.
+
+func (b *bundle) Install(ctx context.Context, req skipper.InstallRequest, o ...skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
+	return b.Service.Install(ctx, req, options(o))
+}
+
+func (b *bundle) InstallPackage(ctx context.Context, id int64, props skipper.InstallProperties, o ...skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
+	return b.Service.InstallPackage(ctx, id, props, options(o))
+}
+
+func (b *bundle) Upgrade(ctx context.Context, req skipper.UpgradeRequest, o ...skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
+	return b.Service.Upgrade(ctx, req, options(o))
+}
+
+func (b *bundle) Rollback(ctx context.Context, req skipper.RollbackRequest, o ...skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
+	return b.Service.Rollback(ctx, req, options(o))
+}
+
+func (b *bundle) Delete(ctx context.Context, name string, withPackage bool, o ...skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
+	return b.Service.Delete(ctx, name, withPackage, options(o))
+}
+
+func (b *bundle) Scale(ctx context.Context, name string, req skipper.ScaleRequest, o ...skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
+	return b.Service.Scale(ctx, name, req, options(o))
+}
+
+func options(o []skipper.CommandOptions) skipper.CommandOptions {
+	if len(o) == 0 {
+		return skipper.CommandOptions{}
+	}
+	return o[0]
 }

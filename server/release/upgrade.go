@@ -13,48 +13,44 @@ import (
 
 // Upgrade makes the next version of a release from another package version, other values, or by force. It returns when
 // the new applications were handed to the platform; their health decides later which version stands.
-func (s *Service) Upgrade(ctx context.Context, req skipper.UpgradeRequest) (skipper.Release, skipper.Operation, error) {
+func (s *Service) Upgrade(ctx context.Context, req skipper.UpgradeRequest, o skipper.CommandOptions,
+) (skipper.Release, skipper.Operation, error) {
 	if req.UpgradeProperties == nil {
 		return fails(skipper.Errorf(skipper.CodeInvalid, "Upgrade properties must not be null"))
 	}
-	name := req.UpgradeProperties.ReleaseName
-	if err := blank(name, "Release name must not be empty"); err != nil {
+	if err := blank(req.UpgradeProperties.ReleaseName, "Release name must not be empty"); err != nil {
 		return fails(err)
 	}
 	if err := checkTimeout(req.Timeout); err != nil {
 		return fails(err)
 	}
-	if err := s.idle(ctx, name, "UPGRADE"); err != nil {
-		return fails(err)
-	}
-	op, err := s.accept(ctx, func() (planned, error) {
-		existing, err := s.standing(ctx, name)
-		if err != nil {
-			return planned{}, err
-		}
-		if req.PackageIdentifier == nil {
-			return planned{}, skipper.Errorf(skipper.CodeConflict, "Package identifier must not be null")
-		}
-		if err := blank(req.PackageIdentifier.PackageName, "Package name must not be empty"); err != nil {
-			return planned{}, err
-		}
-		m, err := s.catalog.Find(ctx, *req.PackageIdentifier)
-		if err != nil {
-			return planned{}, err
-		}
-		return s.planUpgrade(ctx, existing, m, req, skipper.Operation{Kind: skipper.KindUpgrade})
-	})
+	return s.run(ctx, command{Upgrade: &req}, o)
+}
+
+func (s *Service) planUpgradeTo(ctx context.Context, req skipper.UpgradeRequest) (planned, error) {
+	existing, err := s.standing(ctx, req.UpgradeProperties.ReleaseName)
 	if err != nil {
-		return fails(err)
+		return planned{}, err
 	}
-	return s.finish(ctx, op, handedOver, false)
+	if req.PackageIdentifier == nil {
+		return planned{}, skipper.Errorf(skipper.CodeConflict, "Package identifier must not be null")
+	}
+	if err := blank(req.PackageIdentifier.PackageName, "Package name must not be empty"); err != nil {
+		return planned{}, err
+	}
+	m, err := s.catalog.Find(ctx, *req.PackageIdentifier)
+	if err != nil {
+		return planned{}, err
+	}
+	return s.planUpgrade(ctx, existing, m, req, skipper.Operation{Kind: skipper.KindUpgrade})
 }
 
 // handedOver says that the new applications were handed to the platform, or that they could not be.
 func handedOver(op skipper.Operation) bool {
 	switch op.State {
-	case skipper.StateRollbackStart, skipper.StateUpgradeStart, skipper.StateUpgradeDeploy, skipper.StateInstall,
-		skipper.StateCompensate, skipper.StateDelete, skipper.StateScale, skipper.StateInitial:
+	case skipper.StateQueued, skipper.StateRollbackStart, skipper.StateUpgradeStart, skipper.StateUpgradeDeploy,
+		skipper.StateInstall, skipper.StateInstallWait, skipper.StateCompensate, skipper.StateDelete, skipper.StateScale, skipper.StateRenew,
+		skipper.StateInitial:
 		return false
 	case skipper.StateUpgradeWait, skipper.StateUpgradeCheck, skipper.StateUpgradeSucceed, skipper.StateUpgradeFailed,
 		skipper.StateUpgradeCancel, skipper.StateUpgradeDelete:

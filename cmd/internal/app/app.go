@@ -27,6 +27,7 @@ import (
 	"github.com/skiff-project/skiff/server/config"
 	"github.com/skiff-project/skiff/server/handler"
 	"github.com/skiff-project/skiff/server/operation"
+	"github.com/skiff-project/skiff/server/orphan"
 	"github.com/skiff-project/skiff/server/release"
 	"github.com/skiff-project/skiff/server/rollout"
 	"github.com/skiff-project/skiff/server/status"
@@ -59,11 +60,13 @@ type App struct {
 	log      *slog.Logger
 	out      io.Writer
 	version  string
-	store    *repository.Store
+	store    storage
+	faults   faults // none, unless built with the tag of that name
 	accounts deployer.Accounts
 	catalog  *catalog.Service
 	engine   *operation.Engine
 	status   *status.Updater
+	orphans  *orphan.Service
 	http     *server.Server
 }
 
@@ -95,7 +98,11 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{config: c, log: log, out: o.Out, version: o.Version, store: store}
+	a := &App{config: c, log: log, out: o.Out, version: o.Version}
+	if a.faults, err = newFaults(o.Environ, o.Clock); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	a.store = a.faults.store(store)
 	if err := a.wire(ctx, o); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -139,28 +146,41 @@ func (a *App) wire(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if a.accounts, err = accounts(a.config, installation, a.store, o, a.log); err != nil {
+	guard := newHosts(a.store, a.config.Host.ID, a.store.SingleServer())
+	if a.accounts, err = accounts(a.config, installation, a.store, guard, o, a.log); err != nil {
 		return err
 	}
+	a.accounts = a.faults.accounts(a.accounts, installation)
 	a.catalog = catalog.New(a.store, a.log)
 	roll := rollout.New(a.store, a.accounts, rollout.Config{
 		Installation: installation, HealthPeriod: a.config.HealthCheck.Period,
 		DeployTimeout: a.config.Operation.DeployTimeout, UndoTimeout: a.config.Operation.UndoTimeout, Parallel: perAccount,
 	}, o.Clock, a.catalog.DeletePackageExcept)
+	var releases *release.Service
+	var orphans *orphan.Service
 	a.engine = operation.New(a.store, roll, operation.Config{
-		Owner: uuid.NewString(), Lease: a.config.Operation.Lease,
+		Owner: uuid.NewString(), Lease: a.config.Operation.Lease, Elsewhere: guard.elsewhere,
+		Begin:     func(ctx context.Context, op skipper.Operation) error { return releases.Begin(ctx, op) },
+		Disturbed: func() { orphans.Disturbed() },
 	}, o.Clock, a.log)
+	orphans = orphan.New(a.store, roll, a.accounts, orphan.Config{
+		Installation: installation, Period: a.config.Orphans.Period, Remove: a.config.Orphans.Remove,
+		Soon: 2 * a.config.Operation.Lease,
+	}, a.engine.Wake, o.Clock, a.log)
+	a.orphans = orphans
 	a.status = status.New(a.store, roll, statusRound, o.Clock, a.log)
-	releases := release.New(a.store, a.catalog, a.engine, roll, a.accounts, release.Config{
+	releases = release.New(a.store, a.catalog, a.engine, roll, a.accounts, release.Config{
 		HealthTimeout: a.config.HealthCheck.Timeout, WaitLimit: waitLimit, LogLimit: logLimit,
+		QueueTimeout: a.config.Operation.QueueTimeout,
 	}, o.Clock)
-	reader := operation.NewReader(a.store)
+	reader := operation.NewReader(a.store, o.Clock)
 	a.http = server.New(server.Config{ //nolint:contextcheck // requests bring contexts of their own
 		Address: a.config.Server.Address, Port: a.config.Server.Port, Logger: a.log, Clock: o.Clock,
 		Linger: a.config.Server.StopDelay,
 		Handler: handler.Config{
 			Catalog: a.catalog, Published: a.catalog, Version: o.Version,
-			Releases: releases, Operations: reader, Machine: reader,
+			Releases: releases, Operations: reader, Machine: reader, Orphans: a.orphans,
+			Webhooks:   a.accounts,
 			Actuator:   release.NewActuator(a.store, roll, release.ActuatorConfig{}),
 			LinksArray: a.config.Hypermedia.LinksArray, TrustedProxies: a.config.Server.Proxies(),
 			Cancellable: a.engine.Cancellable(), Ping: a.store.Ping, Clock: o.Clock, Logger: a.log,
@@ -184,6 +204,8 @@ func (a *App) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	group.Go(func() { a.engine.Run(work) })
 	group.Go(func() { a.status.Run(work) })
+	group.Go(func() { a.orphans.Run(work) })
+	group.Go(func() { a.tryPlatforms(work) })
 	if a.config.Catalog.Synchronize {
 		group.Go(func() { a.catalog.Run(work, a.config.Catalog.Refresh) })
 	}

@@ -32,11 +32,11 @@ func (f failing) Status(context.Context, string, int) (skipper.Info, error) {
 	return skipper.Info{}, f.err
 }
 
-func (f failing) Install(context.Context, skipper.InstallRequest) (skipper.Release, skipper.Operation, error) {
+func (f failing) Install(context.Context, skipper.InstallRequest, skipper.CommandOptions) (skipper.Release, skipper.Operation, error) {
 	return skipper.Release{}, skipper.Operation{}, f.err
 }
 
-func (f failing) Delete(context.Context, string, bool) (skipper.Release, skipper.Operation, error) {
+func (f failing) Delete(context.Context, string, bool, skipper.CommandOptions) (skipper.Release, skipper.Operation, error) {
 	return skipper.Release{}, skipper.Operation{ID: "7"}, f.err // the operation ended with the error
 }
 

@@ -1,20 +1,24 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
+	"github.com/skiff-project/skiff/pkg/deployer/edgegap"
 	"github.com/skiff-project/skiff/pkg/deployer/local"
+	client "github.com/skiff-project/skiff/pkg/edgegap"
 	"github.com/skiff-project/skiff/pkg/resource"
 	"github.com/skiff-project/skiff/pkg/skipper"
 	"github.com/skiff-project/skiff/server/config"
 )
 
 // accounts makes a deployer for each platform account of the configuration, by name.
-func accounts(c config.Config, installation string, ports local.Ports, o Options, log *slog.Logger,
+func accounts(c config.Config, installation string, ports local.Ports, guard *hosts, o Options, log *slog.Logger,
 ) (deployer.Accounts, error) {
 	var out deployer.Accounts
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Local.Accounts)) {
@@ -25,9 +29,63 @@ func accounts(c config.Config, installation string, ports local.Ports, o Options
 		if err != nil {
 			return nil, err
 		}
+		out = append(out, deployer.Account{Name: name, Deployer: guard.keep(name, d)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Platform.Edgegap.Accounts)) {
+		d, err := edgegap.New(edgegap.Config{
+			Account: name, Installation: installation, Settings: edgegapSettings(c.Platform.Edgegap.Accounts[name], o.Environ),
+			Clock: o.Clock, Logger: log,
+		})
+		if err != nil {
+			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.edgegap.accounts.%s: %w", name, err)
+		}
 		out = append(out, deployer.Account{Name: name, Deployer: d})
 	}
 	return out, nil
+}
+
+// tryPlatforms warns of accounts that cannot be used, as one whose token is refused: a server starts all the same.
+func (a *App) tryPlatforms(ctx context.Context) {
+	for _, account := range a.accounts {
+		if err := account.Deployer.Ping(ctx); err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "a platform account cannot be used now", "account", account.Name, "error", err)
+		}
+	}
+}
+
+func edgegapSettings(a config.EdgegapAccount, environ []string) edgegap.Settings {
+	n := a.Connection
+	s := edgegap.Settings{
+		BaseURL: n.BaseURL, Token: client.Secret(secret(n.Token, n.TokenEnv, environ)), Timeout: n.Timeout,
+		MaxRetries: n.MaxRetries, Deployment: a.Deployment, MaxConcurrent: a.MaxConcurrentDeployments,
+		Rates: client.Rates{
+			Deploy: float64(n.Rate.Deploy), Status: float64(n.Rate.Status), List: float64(n.Rate.List),
+			Hosts: float64(n.Rate.Hosts), Other: float64(n.Rate.Other),
+		},
+		Registry: edgegap.Registry{
+			Host: a.Registry.Host, Username: a.Registry.Username,
+			Password: client.Secret(secret(a.Registry.Password, a.Registry.PasswordEnv, environ)),
+		},
+		MaxPerApp: a.MaxInstancesPerApp, Allowed: a.AllowedApplications, PublicURL: a.Webhook.PublicURL,
+		PollInterval: a.PollInterval, PollIdle: a.PollIntervalIdle, Staleness: a.StatusStaleness,
+	}
+	if s.MaxRetries == 0 {
+		s.MaxRetries = -1 // never, which 0 does not say there
+	}
+	return s
+}
+
+// secret is the one given, or the value of the variable that is named in its place.
+func secret(given config.Secret, variable string, environ []string) string {
+	if variable == "" {
+		return string(given)
+	}
+	for _, entry := range environ {
+		if value, ok := strings.CutPrefix(entry, variable+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 func settings(c config.Config, name string) local.Settings {

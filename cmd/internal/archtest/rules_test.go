@@ -8,6 +8,7 @@ var allowed = map[string][]string{
 	"pkg/edgegap":  nil,
 	"pkg/yamlx":    nil,
 	"pkg/manifest": {"pkg/skipper", "pkg/yamlx"},
+	"pkg/schema":   {"pkg/skipper", "pkg/yamlx"},
 	"pkg/archive":  {"pkg/skipper", "pkg/yamlx"},
 	"pkg/resource": {"pkg/skipper"},
 	"pkg/client":   {"pkg/skipper", "pkg/hal"},
@@ -22,8 +23,9 @@ var allowed = map[string][]string{
 		"pkg/deployer", "pkg/skipper", "pkg/manifest", "pkg/resource", "pkg/yamlx", "pkg/edgegap",
 	},
 
-	"templates":  {"pkg/skipper", "pkg/yamlx"},
-	"repository": {"pkg/skipper"},
+	"templates":         {"pkg/skipper", "pkg/yamlx", "pkg/schema"},
+	"templates/starter": nil,
+	"repository":        {"pkg/skipper"},
 
 	"server/machine": {"pkg/skipper"},
 	"server/rollout": {"pkg/skipper", "pkg/deployer", "pkg/resource", "pkg/manifest", "server/machine"},
@@ -32,6 +34,7 @@ var allowed = map[string][]string{
 	"server/operation": {
 		"pkg/skipper", "server/machine", "server/rollout", "pkg/deployer",
 	},
+	"server/orphan": {"pkg/skipper", "pkg/deployer"},
 	"server/status": {"pkg/skipper", "server/machine", "server/rollout", "pkg/deployer"},
 	"server/handler": {
 		"pkg/skipper", "pkg/hal", "pkg/manifest", "pkg/archive", "pkg/deployer",
@@ -44,12 +47,17 @@ var allowed = map[string][]string{
 
 	"cmd/internal/cli": {
 		"pkg/client", "pkg/skipper", "pkg/hal", "pkg/archive", "pkg/manifest", "pkg/yamlx", "pkg/edgegap", "templates",
+		"templates/starter", "cmd/internal/lint",
+	},
+	"cmd/internal/lint": {
+		"pkg/skipper", "pkg/archive", "pkg/manifest", "pkg/resource", "pkg/schema", "pkg/yamlx", "templates",
 	},
 	"cmd/internal/shell": {
 		"pkg/client", "pkg/skipper", "pkg/hal", "pkg/archive", "pkg/manifest", "pkg/yamlx", "pkg/edgegap", "templates",
 	},
 	"cmd/internal/app":      {"pkg/...", "templates", "repository", "server", "server/..."},
 	"cmd/internal/archtest": nil,
+	"cmd/internal/survival": nil,
 	"cmd/skiff":             {"cmd/internal/..."},
 
 	"testdata/apps/hello": nil,
@@ -74,24 +82,26 @@ var exceptions = map[[2]string]string{
 
 // owners lists, for every third-party module, the packages that may import it outside tests.
 var owners = map[string][]string{
-	"gopkg.in/yaml.v3":                 {"pkg/yamlx"},
-	"github.com/cbroglie/mustache":     {"templates"},
-	"github.com/Masterminds/semver/v3": {"server/catalog", "server/release"},
-	"github.com/looplab/fsm":           {"server/machine"},
-	"github.com/cenkalti/backoff/v5":   {"server/operation", "server/status", "pkg/deployer/..."},
-	"github.com/labstack/echo/v4":      {"server", "server/handler"},
-	"github.com/knadh/koanf":           {"server/config"},
-	"github.com/yosida95/uritemplate":  {"pkg/client"},
-	"github.com/spf13/cobra":           {"cmd/internal/cli", "cmd/internal/shell"},
-	"github.com/jedib0t/go-pretty/v6":  {"cmd/internal/cli", "cmd/internal/shell"},
-	"gorm.io":                          {"repository", "repository/repositorytest"},
-	"modernc.org/sqlite":               {"repository"},
-	"github.com/pressly/goose/v3":      {"repository"},
-	"github.com/jackc/pgx/v5":          {"repository", "repository/postgrestest"},
+	"gopkg.in/yaml.v3":                      {"pkg/yamlx"},
+	"github.com/cbroglie/mustache":          {"templates"},
+	"github.com/santhosh-tekuri/jsonschema": {"pkg/schema"},
+	"github.com/Masterminds/semver/v3":      {"server/catalog", "server/release", "cmd/internal/lint"},
+	"github.com/looplab/fsm":                {"server/machine"},
+	"github.com/cenkalti/backoff/v5":        {"server/operation", "server/status", "pkg/deployer/..."},
+	"github.com/labstack/echo/v4":           {"server", "server/handler"},
+	"github.com/knadh/koanf":                {"server/config"},
+	"github.com/yosida95/uritemplate":       {"pkg/client"},
+	"github.com/spf13/cobra":                {"cmd/internal/cli", "cmd/internal/shell"},
+	"github.com/jedib0t/go-pretty/v6":       {"cmd/internal/cli", "cmd/internal/shell"},
+	"gorm.io":                               {"repository", "repository/repositorytest"},
+	"modernc.org/sqlite":                    {"repository"},
+	"github.com/pressly/goose/v3":           {"repository"},
+	"github.com/jackc/pgx/v5":               {"repository", "repository/postgrestest"},
 	"github.com/google/uuid": {
 		"server",
 		"repository", "server/release", "server/operation", "pkg/deployer/local", "cmd/internal/app",
 	},
+	"golang.org/x/time": {"pkg/edgegap"},
 	"golang.org/x/sync": {"server/...", "pkg/deployer/...", "cmd/internal/app"},
 	"golang.org/x/sys":  {"repository", "pkg/deployer/local"},
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skiff-project/skiff/pkg/client"
+	"github.com/skiff-project/skiff/pkg/edgegap"
 )
 
 const defaultURL = "http://127.0.0.1:7577"
@@ -27,6 +28,10 @@ type Deps struct {
 	Env      func(string) string
 	Version  string
 	Clock    func() time.Time
+	Archive  Archive
+	// Edgegap gives how an account of a server's configuration reaches Edgegap. config is the file, empty for the usual
+	// one; an empty account is the only one there is.
+	Edgegap func(config, account string) (edgegap.Options, error)
 	// Server starts a server and returns when ctx has ended and the server has stopped.
 	Server func(ctx context.Context, options ServerOptions) error
 
@@ -83,7 +88,8 @@ func New(d Deps) *cobra.Command {
 	root.PersistentFlags().StringVar(&c.url, "server", "",
 		"URL of the server, with or without /api (default: SKIFF_URL, then "+defaultURL+")")
 	root.PersistentFlags().StringVarP(&c.output, "output", "o", "table", "table or json")
-	root.AddCommand(newServer(c), newHealth(c), newPackage(c), newRelease(c), newPlatform(c), newVersion(c))
+	root.AddCommand(newServer(c), newHealth(c), newPackage(c), newRelease(c), newPlatform(c),
+		newBackup(c), newRestore(c), newEdgegap(c), newVersion(c))
 	return root
 }
 
@@ -141,7 +147,7 @@ func (c *cli) asking(
 			return err
 		}
 		defer s.Close()
-		return f(cmd.Context(), s, args)
+		return explained(cmd.Context(), s, f(cmd.Context(), s, args))
 	}
 }
 

@@ -20,7 +20,7 @@ func TestRun(t *testing.T) {
 	pair := info("DEPLOYED", "Install complete", appStatus("duo.left-v1", "deployed", "duo.right-v1", "failed"))
 	crashed := info("DEPLOYED", "Install complete", strings.Replace(appStatus("duo.left-v1", "deployed",
 		"duo.right-v1", "failed"), `{\"guid\":\"duo.right-v1-0\"`,
-		`{\"exit.code\":\"7\",\"reason\":\"exit status 7\",\"guid\":\"duo.right-v1-0\"`, 1))
+		`{\"exitCode\":\"7\",\"reason\":\"exit status 7\",\"guid\":\"duo.right-v1-0\"`, 1))
 	events := `{"_embedded": {"events": [
 		{"from": "UPGRADE_DEPLOY_TARGET_APPS", "event": "DONE", "message": "handed over"},
 		{"from": "UPGRADE_CHECK_TARGET_APPS", "event": "PENDING", "message": "hello.hello-v2 is deploying"},
@@ -127,6 +127,12 @@ func TestRun(t *testing.T) {
 			args:    "release status hello --release-version 2",
 			answers: answers{"GET /api/release/status/hello/2": {failed}},
 		},
+		"status while something drains": {args: "release status duo", answers: answers{"GET /api/release/status/duo": {
+			strings.Replace(pair, "{", `{"draining":[{"app":"left","deploymentId":"duo.left-v1","version":1,"instances":2,`+
+				`"until":"2026-11-22T22:50:04Z"},{"app":"right","deploymentId":"duo.right-v1","version":1,"instances":1,`+
+				`"until":"2026-11-22T22:50:04Z"},{"app":"top","deploymentId":"duo.top-v1","version":1,"instances":-1,`+
+				`"until":"2026-11-22T22:50:04Z"}],`, 1),
+		}}},
 		"status of deleted":   {args: "release status hello", answers: answers{"GET /api/release/status/hello": {deleted}}},
 		"status with reasons": {args: "release status duo", answers: answers{"GET /api/release/status/duo": {crashed}}},
 		"status of another kind": {

@@ -21,6 +21,13 @@ type failure struct{ error }
 
 func failuref(format string, args ...any) error { return failure{fmt.Errorf(format, args...)} }
 
+// coded is an error of another service than a server of skiff: it has a code, and says itself what to do next.
+type coded struct {
+	error
+
+	code skipper.Code
+}
+
 // exitCode gives the exit code of an error; skiff --help lists them.
 func exitCode(err error) int {
 	if err == nil {
@@ -31,6 +38,9 @@ func exitCode(err error) int {
 	}
 	if _, ok := errors.AsType[failure](err); ok {
 		return 1
+	}
+	if e, ok := errors.AsType[coded](err); ok {
+		return exitCodeOf(e.code)
 	}
 	return exitCodeOf(skipper.CodeOf(err))
 }
@@ -64,7 +74,7 @@ func report(w io.Writer, cmd *cobra.Command, err error) {
 		sentence = strings.TrimSuffix(sentence, ".") + "; " + hint
 	}
 	// Nothing can be done when standard error itself is gone: the exit code still tells.
-	_, _ = fmt.Fprintf(w, "error: %s\n", sentence)
+	_, _ = fmt.Fprintf(w, "error: %s\n%s", sentence, details(err))
 	if _, ok := errors.AsType[usageError](err); ok {
 		_, _ = fmt.Fprintf(w, "usage: %s\n       '%s --help' explains, with an example\n", cmd.UseLine(), cmd.CommandPath())
 	}

@@ -18,7 +18,8 @@ import (
 )
 
 func newPackage(c *cli) *cobra.Command {
-	return group("package", "Upload, list and delete packages",
+	return group("package", "Write, upload, list and delete packages",
+		newPackageInit(c), newPackageLint(c), newPackageRender(c), newPackageZip(c),
 		newPackageUpload(c), newPackageList(c), newPackageDelete(c))
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -17,7 +18,7 @@ import (
 func newRelease(c *cli) *cobra.Command {
 	return group("release", "Install, look at, upgrade, roll back and delete releases",
 		newReleaseInstall(c), newReleaseList(c), newReleaseStatus(c), newReleaseHistory(c), newReleaseManifest(c),
-		newReleaseLogs(c), newReleaseUpgrade(c), newReleaseRollback(c), newReleaseCancel(c), newReleaseDelete(c))
+		newReleaseLogs(c), newReleaseUpgrade(c), newReleaseRollback(c), newReleaseCancel(c), newReleaseDelete(c), newReleaseOrphans(c))
 }
 
 // releaseName adds the flag of a release's name.
@@ -97,6 +98,12 @@ func newReleaseStatus(c *cli) *cobra.Command {
 func (c *cli) showStatus(name string, info skipper.Info) error {
 	err := c.say("Release:        %s\nLast deployed:  %s\nStatus:         %s\nDescription:    %s\n",
 		name, moment(info.LastDeployed), info.Status.StatusCode, info.Description)
+	for _, d := range info.Draining {
+		if err == nil {
+			err = c.say("Draining:       %s of version %d, %s, until %s at the latest\n", d.DeploymentID, d.Version,
+				running(d.Instances), moment(skipper.At(d.Until)))
+		}
+	}
 	apps := info.Status.AppStatuses()
 	if err != nil || len(apps) == 0 {
 		return err
@@ -119,6 +126,17 @@ func (c *cli) showStatus(name string, info skipper.Info) error {
 	return c.table(table.Row{"Application", "Instance", "State", "URL", "PID", "Reason"}, rows)
 }
 
+// running says how many instances of an application that drains have not ended.
+func running(instances int) string {
+	switch instances {
+	case -1:
+		return "the platform cannot be asked"
+	case 1:
+		return "1 instance runs"
+	}
+	return strconv.Itoa(instances) + " instances run"
+}
+
 // where says how an instance is reached.
 func where(attributes map[string]string) string {
 	if url := attributes["url"]; url != "" {
@@ -132,7 +150,7 @@ func where(attributes map[string]string) string {
 
 // why says why an instance is not well; empty where the platform does not tell.
 func why(attributes map[string]string) string {
-	reason, code := attributes["reason"], attributes["exit.code"]
+	reason, code := attributes["reason"], attributes["exitCode"]
 	switch {
 	case code == "" || strings.Contains(reason, code):
 		return reason

@@ -125,7 +125,7 @@ func (c *cli) follow(
 		if err != nil {
 			return "", err
 		}
-		if o = now; !o.Running() {
+		if o = now; !o.Unfinished() {
 			return "", nil
 		}
 		return doing(o.State), nil
@@ -138,7 +138,7 @@ func (c *cli) follow(
 	if seen := lastSeen(ctx, s, operation); seen != "" && o.Outcome != skipper.OutcomeCancelled {
 		cause = strings.TrimSuffix(cause, ".") + "; last seen: " + seen
 	}
-	return ended(what, o, cause)
+	return because(ended(what, o, cause), o)
 }
 
 // patienceFor gives an operation more time than it may take.
@@ -153,6 +153,8 @@ func doing(state skipper.State) string {
 		sentence string
 		states   []skipper.State
 	}{
+		{"it waits for another operation on the release", []skipper.State{skipper.StateQueued}},
+		{"the applications are not healthy yet", []skipper.State{skipper.StateInstallWait}},
 		{"applications are handed to the platform", []skipper.State{skipper.StateInstall, skipper.StateUpgradeDeploy}},
 		{"the new applications are not healthy yet", []skipper.State{skipper.StateUpgradeWait, skipper.StateUpgradeCheck}},
 		{"the replaced applications are removed", []skipper.State{skipper.StateUpgradeSucceed, skipper.StateUpgradeDelete}},

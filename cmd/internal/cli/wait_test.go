@@ -48,6 +48,8 @@ func TestDoing_KnowsEachState(t *testing.T) {
 	for state, want := range map[skipper.State]string{
 		skipper.StateInitial: "it begins", skipper.StateUpgradeStart: "it begins", skipper.StateRollbackStart: "it begins",
 		skipper.StateInstall:        "applications are handed to the platform",
+		skipper.StateQueued:         "it waits for another operation on the release",
+		skipper.StateInstallWait:    "the applications are not healthy yet",
 		skipper.StateUpgradeSucceed: "the replaced applications are removed",
 		skipper.StateUpgradeFailed:  "the new applications are removed",
 	} {
