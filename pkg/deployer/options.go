@@ -11,7 +11,8 @@ import (
 //
 //	name | type | default | description | short description, when it is another
 //
-// Types S, I, B and L are Java's String, Integer, Boolean and Long; ~ is none; a default is JSON.
+// Types S, I, B and L are Java's String, Integer, Boolean and Long; ~ is none; a default is JSON. A name that is followed
+// by !deprecated is.
 func ParseOptions(prefix, table string) []skipper.Option {
 	var options []skipper.Option
 	for line := range strings.Lines(table) {
@@ -23,15 +24,27 @@ func ParseOptions(prefix, table string) []skipper.Option {
 		if len(cells) > 4 {
 			short = cells[4]
 		}
-		name := cells[0][strings.LastIndexByte(cells[0], '.')+1:]
+		id, deprecated := strings.CutSuffix(cells[0], " !deprecated")
 		none := []any{}
-		options = append(options, skipper.Option{
-			ID: prefix + cells[0], Name: name, Type: optionType(cells[1]), DefaultValue: optionDefault(cells[2]),
+		option := skipper.Option{
+			ID: prefix + id, Name: id[strings.LastIndexByte(id, '.')+1:], Type: optionType(cells[1]), DefaultValue: optionDefault(cells[2]),
 			Description: optionText(cells[3]), ShortDescription: optionText(short),
 			Hints: skipper.OptionHints{KeyHints: none, KeyProviders: none, ValueHints: none, ValueProviders: none},
-		})
+		}
+		if deprecated {
+			option.Deprecated, option.Deprecation = true, deprecation{Level: "WARNING"}
+		}
+		options = append(options, option)
 	}
 	return options
+}
+
+// deprecation is what Spring's metadata say of an option that should not be used any more.
+type deprecation struct {
+	Level       string  `json:"level"`
+	Reason      *string `json:"reason"`
+	ShortReason *string `json:"shortReason"`
+	Replacement *string `json:"replacement"`
 }
 
 func optionType(cell string) *string {

@@ -63,7 +63,7 @@ func canonical(properties map[string]string) (map[string]string, []error) {
 			continue
 		}
 		if name == "" || name == "env" || name == "secret-env" {
-			wrong = append(wrong, fmt.Errorf("%s%s is not known; did you mean %s%s?", prefix, key, prefix, nearest(key, known)))
+			wrong = append(wrong, fmt.Errorf("%s%s is not known; did you mean %s%s?", prefix, key, prefix, deployer.Nearest(key, slices.Sorted(maps.Values(known)))))
 			continue
 		}
 		if _, twice := out[name]; twice {
@@ -73,34 +73,4 @@ func canonical(properties map[string]string) (map[string]string, []error) {
 		out[name] = value
 	}
 	return out, wrong
-}
-
-// nearest finds the known name that is closest to a key.
-func nearest(key string, known map[string]string) string {
-	return slices.MinFunc(slices.Sorted(maps.Values(known)), func(a, b string) int {
-		return distance(relaxed(key), relaxed(a)) - distance(relaxed(key), relaxed(b))
-	})
-}
-
-// distance counts the letters to be changed, added or taken away between two words; what is longer than a key can be is
-// cut.
-func distance(a, b string) int {
-	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before
-			if a[i] != b[j] {
-				cost++
-			}
-			before = row[j+1]
-			row[j+1] = min(cost, row[j]+1, before+1)
-		}
-	}
-	return row[len(b)]
 }
