@@ -12,8 +12,12 @@ GOLANGCI_LINT_VERSION = v2.15.0
 TOOLS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/skiff/tools
 GOLANGCI_LINT = $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
+# The control plane for tests of the Kubernetes deployer; its version is that of testdata/kubernetes/go.mod.
+KUBE_VERSION = v1.37.2
+KUBE = $(TOOLS)/kube-$(KUBE_VERSION)/kube
+
 .DEFAULT_GOAL = help
-.PHONY: help build sample run demo demo-edgegap java test race kill-matrix lint fmt bench fuzz tools clean
+.PHONY: help build sample run demo demo-edgegap java test race kill-matrix lint fmt bench fuzz kube tools clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -70,6 +74,11 @@ fuzz: ## fuzz each parser for a while (FUZZTIME=30s)
 		echo "$$file $${func#func }"; \
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
 	done
+
+kube: $(KUBE) ## build a control plane of Kubernetes for tests into the user's cache (6 minutes on 2 cores)
+
+$(KUBE): testdata/kubernetes/go.mod testdata/kubernetes/go.sum testdata/kubernetes/kube/main.go
+	cd testdata/kubernetes && go build -trimpath -ldflags '-s -w' -o $@ ./kube
 
 tools: $(GOLANGCI_LINT) ## install the tools that lint needs into the user's cache
 

@@ -91,8 +91,16 @@ type Orphans struct {
 
 // Platform holds the accounts that releases can be deployed to.
 type Platform struct {
-	Local   Local   `koanf:"local"`
-	Edgegap Edgegap `koanf:"edgegap"`
+	Local      Local      `koanf:"local"`
+	Edgegap    Edgegap    `koanf:"edgegap"`
+	Kubernetes Kubernetes `koanf:"kubernetes"`
+}
+
+// Kubernetes holds the accounts that run applications on clusters, one namespace each; none unless configured.
+type Kubernetes struct {
+	// Accounts have, by name, the deployment properties of pkg/deployer/kubernetes without their prefix, for applications
+	// that do not have them, and how the cluster is reached: kubeconfig, context, namespace, fabric8.*, qps, burst.
+	Accounts map[string]Properties `koanf:"accounts"`
 }
 
 // Local holds the accounts that run processes on this machine.

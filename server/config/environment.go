@@ -87,7 +87,7 @@ type variablePattern struct {
 func (l *loader) variablePatterns(spring bool) []variablePattern {
 	var all []variablePattern
 	for _, s := range l.settings {
-		if s.spring == spring && s.path[len(s.path)-1] != remainder { // a variable has no dots
+		if s.spring == spring {
 			expression := variable(s, "_?", `(\[[^\]]+\]|.+?)`)
 			all = append(all, variablePattern{s, regexp.MustCompile("^" + expression + "$")})
 		}
@@ -102,6 +102,8 @@ func variable(s setting, dash, name string) string {
 		segments[i] = strings.ReplaceAll(strings.ToUpper(segment), "-", dash)
 		if segment == wildcard {
 			segments[i] = name
+		} else if segment == remainder {
+			segments[i] = "(.+)"
 		}
 	}
 	if s.spring {
@@ -140,6 +142,10 @@ func (l *loader) findVariableItem(patterns []variablePattern, name string) (sett
 // underscore, in lower case; what stands in brackets as it is.
 func (l *loader) fillFromVariable(pattern, texts []string) ([]string, bool) {
 	path := slices.Clone(pattern)
+	if last := len(path) - 1; path[last] == remainder && len(texts) == 2 {
+		texts = l.partName(strings.Join(path[:last-1], delimiter), texts)
+		path[last] = strings.ToLower(texts[1]) // its owner knows where the dots were
+	}
 	for i, segment := range path {
 		if segment != wildcard {
 			continue
@@ -162,11 +168,23 @@ func (l *loader) fillFromVariable(pattern, texts []string) ([]string, bool) {
 	return path, true
 }
 
+// partName parts a name from what follows it, where the name is known and has underscores as a variable.
+func (l *loader) partName(parent string, texts []string) []string {
+	whole := texts[0] + "_" + texts[1]
+	for _, name := range l.names[parent] {
+		as := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name)) + "_"
+		if rest, ok := strings.CutPrefix(whole, as); ok && rest != "" {
+			return []string{name, rest}
+		}
+	}
+	return texts
+}
+
 func (l *loader) nearestVariable(name string) string {
 	var candidates []string
 	for _, s := range l.settings {
 		if !s.spring {
-			candidates = append(candidates, variable(s, "_", "<NAME>"))
+			candidates = append(candidates, strings.Replace(variable(s, "_", "<NAME>"), "(.+)", "<PROPERTY>", 1))
 		}
 	}
 	return closest(name, candidates)

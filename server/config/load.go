@@ -152,6 +152,12 @@ func (l *loader) set(seen layer, s setting, path []string, raw any, at string) {
 		l.problem("%s (%s) %w", key, at, err)
 		return
 	}
+	if s.path[len(s.path)-1] == remainder {
+		if raw, err = asText(raw); err != nil {
+			l.problem("%s (%s) %w", key, at, err)
+			return
+		}
+	}
 	value, err := convert(raw, s.kind, s.millis)
 	if err != nil {
 		l.problem("%s (%s) %w", key, at, err)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -119,6 +120,17 @@ func display(path []string) string {
 // relaxed is what Spring compares of a name: port-range, portRange and PORT_RANGE are the same.
 func relaxed(s string) string {
 	return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(s))
+}
+
+// asText writes a value of Properties: what is no single value as JSON, which is YAML too.
+func asText(raw any) (any, error) {
+	switch raw.(type) {
+	case []any, map[string]any:
+		text, err := json.Marshal(raw)
+		return string(text), because(err, "cannot be read")
+	default:
+		return raw, nil
+	}
 }
 
 // convert reads a value of the kind from YAML's scalars and lists, or from text. Errors say what is expected.

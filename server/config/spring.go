@@ -16,6 +16,7 @@ func aliases() []alias {
 		{theirs: server + "synchonize-index-on-context-refresh", ours: "catalog.synchronize"}, // spelled so
 		{theirs: server + "platform.local.accounts", ours: "platform.local.accounts"},
 		{theirs: server + "platform.edgegap.accounts", ours: "platform.edgegap.accounts"},
+		{theirs: server + "platform.kubernetes.accounts", ours: "platform.kubernetes.accounts"},
 		{theirs: server + "strategies.healthcheck.timeout-in-millis", ours: "healthcheck.timeout", millis: true},
 		{theirs: server + "strategies.healthcheck.sleep-in-millis", ours: "healthcheck.period", millis: true},
 	}

@@ -53,6 +53,12 @@ func validate(c Config) error {
 			"have another name: platform.local.accounts has one of this name too")
 		v.edgegap(c.Platform.Edgegap.Accounts[name], display([]string{"platform", "edgegap", "accounts", name})+".")
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Platform.Kubernetes.Accounts)) {
+		_, local := c.Platform.Local.Accounts[name]
+		_, edgegap := c.Platform.Edgegap.Accounts[name]
+		v.must(!local && !edgegap, display([]string{"platform", "kubernetes", "accounts", name}),
+			"have another name: another platform has an account of this name too")
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Repositories)) {
 		u, err := url.Parse(c.Repositories[name].URL)
 		v.must(err == nil && u.IsAbs(), display([]string{"repositories", name, "url"}),

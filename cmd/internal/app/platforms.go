@@ -10,6 +10,7 @@ import (
 
 	"github.com/skiff-project/skiff/pkg/deployer"
 	"github.com/skiff-project/skiff/pkg/deployer/edgegap"
+	"github.com/skiff-project/skiff/pkg/deployer/kubernetes"
 	"github.com/skiff-project/skiff/pkg/deployer/local"
 	client "github.com/skiff-project/skiff/pkg/edgegap"
 	"github.com/skiff-project/skiff/pkg/resource"
@@ -38,6 +39,16 @@ func accounts(c config.Config, installation string, ports local.Ports, guard *ho
 		})
 		if err != nil {
 			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.edgegap.accounts.%s: %w", name, err)
+		}
+		out = append(out, deployer.Account{Name: name, Deployer: d})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Platform.Kubernetes.Accounts)) {
+		d, err := kubernetes.New(kubernetes.Config{
+			Account: name, Installation: installation, Properties: c.Platform.Kubernetes.Accounts[name],
+			Environ: o.Environ, Clock: o.Clock, Logger: log,
+		})
+		if err != nil {
+			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.kubernetes.accounts.%s: %w", name, err)
 		}
 		out = append(out, deployer.Account{Name: name, Deployer: d})
 	}

@@ -63,15 +63,17 @@ var allowed = map[string][]string{
 	"testdata/apps/hello": nil,
 
 	// Test support: as the package it supports, plus what a test needs.
-	"pkg/deployer/deployertest": {"pkg/deployer", "pkg/skipper", "pkg/manifest", "pkg/resource", "pkg/yamlx"},
-	"pkg/edgegap/edgegaptest":   {"pkg/edgegap"},
-	"repository/repositorytest": {"repository", "pkg/skipper"},
-	"repository/postgrestest":   nil,
+	"pkg/deployer/deployertest":              {"pkg/deployer", "pkg/skipper", "pkg/manifest", "pkg/resource", "pkg/yamlx"},
+	"pkg/edgegap/edgegaptest":                {"pkg/edgegap"},
+	"repository/repositorytest":              {"repository", "pkg/skipper"},
+	"repository/postgrestest":                nil,
+	"pkg/deployer/kubernetes/kubernetestest": nil,
 }
 
 // testSupport may be imported by tests and by each other. Its own third-party libraries are those of testLibraries.
 var testSupport = []string{
 	"pkg/deployer/deployertest", "pkg/edgegap/edgegaptest", "repository/repositorytest", "repository/postgrestest",
+	"pkg/deployer/kubernetes/kubernetestest",
 }
 
 // exceptions are the two places of the binary that use test support: importer → imported, with the build tag needed.
@@ -101,9 +103,12 @@ var owners = map[string][]string{
 		"server",
 		"repository", "server/release", "server/operation", "pkg/deployer/local", "cmd/internal/app",
 	},
-	"golang.org/x/time": {"pkg/edgegap"},
-	"golang.org/x/sync": {"server/...", "pkg/deployer/...", "cmd/internal/app"},
-	"golang.org/x/sys":  {"repository", "pkg/deployer/local"},
+	"k8s.io/api":          {"pkg/deployer/kubernetes", "pkg/deployer/kubernetes/kubernetestest"},
+	"k8s.io/apimachinery": {"pkg/deployer/kubernetes", "pkg/deployer/kubernetes/kubernetestest"},
+	"k8s.io/client-go":    {"pkg/deployer/kubernetes", "pkg/deployer/kubernetes/kubernetestest"},
+	"golang.org/x/time":   {"pkg/edgegap"},
+	"golang.org/x/sync":   {"server/...", "pkg/deployer/...", "cmd/internal/app"},
+	"golang.org/x/sys":    {"repository", "pkg/deployer/local"},
 }
 
 // testLibraries are for tests and test support only.

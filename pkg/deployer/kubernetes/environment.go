@@ -97,7 +97,9 @@ func (s *settings) declared() map[string]string {
 	out := map[string]string{}
 	for _, from := range []values{s.account, s.own} {
 		list := from.listed("environment-variables")
-		if text := from.text("environment-variables"); len(list) == 0 && text != "" {
+		if text := from.text("environment-variables"); len(list) == 0 && strings.HasPrefix(text, "[") {
+			list, _ = structured[[]string](s, from, "environment-variables")
+		} else if len(list) == 0 && text != "" {
 			list = variablesOf(text)
 		}
 		for _, variable := range list {
@@ -121,7 +123,7 @@ func variablesOf(text string) []string {
 		name, value, _ := strings.Cut(m[1], "=")
 		out = append(out, name+"="+strings.Trim(value, "'"))
 	}
-	for variable := range strings.SplitSeq(strings.Trim(quotedVariable.ReplaceAllString(text, ""), "[]"), ",") {
+	for variable := range strings.SplitSeq(quotedVariable.ReplaceAllString(text, ""), ",") {
 		if variable = strings.TrimSpace(variable); variable != "" {
 			out = append(out, variable)
 		}

@@ -39,6 +39,14 @@ var more = []string{
 	"container-security-context.",
 }
 
+// fabric8 are the names of Skipper's client that are understood here; others of it have no effect.
+var fabric8 = []string{
+	"fabric8.master-url", "fabric8.namespace", "fabric8.oauth-token", "fabric8.username", "fabric8.password",
+	"fabric8.trust-certs", "fabric8.ca-cert-file", "fabric8.ca-cert-data", "fabric8.client-cert-file",
+	"fabric8.client-cert-data", "fabric8.client-key-file", "fabric8.client-key-data", "fabric8.http-proxy",
+	"fabric8.https-proxy", "fabric8.request-timeout",
+}
+
 // ofAccount are names that only an account has: how it is reached.
 var ofAccount = []string{
 	"fabric8.", "kubeconfig", "context", "qps", "burst", "stateful-set-init-container-image-name",
@@ -159,15 +167,19 @@ func items(text string) []string {
 
 var bracket = regexp.MustCompile(`\[\d{1,3}\]`)
 
-// understood says whether a name means something, and which one was probably meant if not.
-func understood(name string, also []string) (bool, string) {
-	key := canonical(name)
-	known := slices.Clone(also)
+// names are all that a deployment property may be called.
+func names() []string {
+	out := slices.Clone(more)
 	for line := range strings.Lines(optionTable) {
 		option, _, _ := strings.Cut(line, " ")
-		known = append(known, option)
+		out = append(out, option)
 	}
-	known = append(known, more...)
+	return out
+}
+
+// understood says whether a name means something, and which one was probably meant if not.
+func understood(name string, also []string) (bool, string) {
+	key, known := canonical(name), append(names(), also...)
 	plain := bracket.ReplaceAllString(key, "[")
 	for _, k := range known {
 		c := canonical(k)
@@ -213,12 +225,30 @@ func cutPrefix(key string) (string, bool) {
 func accountValues(properties map[string]string) (values, []error) {
 	out := values{}
 	var problems []error
-	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		if known, nearest := understood(name, ofAccount); !known {
-			problems = append(problems, fmt.Errorf("%s is not known; did you mean %s?", name, nearest))
+	for _, given := range slices.Sorted(maps.Keys(properties)) {
+		name := item.ReplaceAllString(given, "[$1]") // volumes.0 is volumes[0] in YAML
+		known, nearest := understood(name, ofAccount)
+		if !known {
+			name, known = undotted(name)
+		}
+		if !known {
+			problems = append(problems, fmt.Errorf("%s is not known; did you mean %s?", given, nearest))
 			continue
 		}
-		out[canonical(name)] = properties[name]
+		out[canonical(name)] = properties[given]
 	}
 	return out, problems
+}
+
+var item = regexp.MustCompile(`\.(\d{1,3})\b`)
+
+// undotted finds the name that a variable of the environment means, which has underscores for dots.
+func undotted(name string) (string, bool) {
+	plain := func(s string) string { return strings.ReplaceAll(canonical(s), ".", "") }
+	for _, k := range slices.Concat(names(), fabric8) {
+		if plain(k) == plain(name) {
+			return k, true
+		}
+	}
+	return "", false
 }
