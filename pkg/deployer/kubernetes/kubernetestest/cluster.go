@@ -271,7 +271,7 @@ func (p *plane) startAPIServer() error {
 		"--service-account-signing-key-file="+filepath.Join(p.dir, "sa.key"),
 		"--token-auth-file="+filepath.Join(p.dir, "tokens.csv"), "--authorization-mode=RBAC",
 		"--service-cluster-ip-range=10.0.0.0/16", "--disable-admission-plugins=ServiceAccount",
-		"--kubelet-preferred-address-types=InternalIP", "--max-requests-inflight=0", "--max-mutating-requests-inflight=0")
+		"--kubelet-preferred-address-types=InternalIP", "--max-requests-inflight=2000", "--max-mutating-requests-inflight=1000")
 }
 
 // launch starts a part that ends with us.
