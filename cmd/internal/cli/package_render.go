@@ -41,10 +41,11 @@ func newPackageRender(c *cli) *cobra.Command {
 	return cmd
 }
 
-// badPackage says that a package is no good, which is exit code 1 whatever is wrong with it; a wrong command line stays one.
+// badPackage says that a package is no good, which is exit code 1 and one sentence whatever is wrong with it, also when it
+// is not there.
 func badPackage(err error) error {
-	if _, ok := errors.AsType[usageError](err); ok {
-		return err
+	if usage, ok := errors.AsType[usageError](err); ok {
+		err = usage.error
 	}
 	return failure{err}
 }

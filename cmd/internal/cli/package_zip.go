@@ -51,6 +51,9 @@ func (c *cli) zip(path, out string) error {
 		return err
 	}
 	out = orElse(out, metadata.Name+"-"+metadata.Version+".zip")
+	if info, err := os.Stat(out); err == nil && info.IsDir() {
+		return failuref("cannot write %s: it is a folder; name a file with --file", out)
+	}
 	if err := replace(out, packed); err != nil {
 		if at, ok := errors.AsType[*fs.PathError](err); ok {
 			err = at.Err // the path is that of a file on the way

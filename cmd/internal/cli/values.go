@@ -66,7 +66,7 @@ func (c *cli) merged(f valueFlags) (string, error) {
 			all, err = templates.Merge(all, values)
 		}
 		if err != nil {
-			return "", usagef("--values %s: %w", file, err)
+			return "", failuref("--values %s: %w", file, err)
 		}
 		text = raw
 	}
@@ -94,7 +94,7 @@ func (c *cli) readValues(file string) (string, error) {
 		b, err = os.ReadFile(file)
 	}
 	if err != nil {
-		return "", usagef("--values cannot be read: %w", err)
+		return "", failuref("--values cannot be read: %w", err)
 	}
 	return string(b), nil
 }

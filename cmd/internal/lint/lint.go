@@ -71,7 +71,7 @@ const maxCompared = 256 << 10
 
 // maxProblems bounds how many errors are reported, and how many warnings: a package can have a problem in every line, and
 // finding the place of each takes time.
-const maxProblems = 500
+const maxProblems = 100
 
 // linter gathers problems.
 type linter struct {
