@@ -16,9 +16,9 @@ type Ambiguity struct {
 	Message string
 }
 
-// Ambiguities reads a text of one document that ParseOne takes once more, with gopkg.in/yaml.v3, which reads YAML 1.2 as
-// most programs outside of Java do, and tells where the two differ: no is false here and a text there. Keys are not
-// looked at. It knows of none in a text that is longer than 256 KiB or cannot be read.
+// Ambiguities reads a text of one document that ParseOne takes once more, with gopkg.in/yaml.v3, which knows the scalars of
+// YAML 1.2, and tells where the two differ: no is false here and a text there. Keys are not looked at. It knows of none in
+// a text that is longer than 256 KiB or cannot be read.
 func Ambiguities(text string) []Ambiguity {
 	places, err := ParsePlaces(text)
 	if err != nil || places.root == nil || len(text) > maxCompared {
