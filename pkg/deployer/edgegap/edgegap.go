@@ -130,8 +130,8 @@ func New(c Config) (*Deployer, error) {
 	}
 	return &Deployer{
 		Config: c, client: client, owner: ownerTag(c.Installation, c.Account), defaults: defaults,
-		secret:   webhookSecret(string(s.Token), c.Installation, c.Account),
-		began: c.Clock(), versions: map[[2]string]bool{}, logins: map[[2]string]bool{}, view: newView(), looking: make(chan struct{}, 1),
+		secret: webhookSecret(string(s.Token), c.Installation, c.Account),
+		began:  c.Clock(), versions: map[[2]string]bool{}, logins: map[[2]string]bool{}, view: newView(), looking: make(chan struct{}, 1),
 	}, nil
 }
 
