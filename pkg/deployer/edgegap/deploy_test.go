@@ -309,6 +309,21 @@ func TestScale_UpDownAndToNothing(t *testing.T) {
 	require.Len(t, a.status(d, failed).Instances, 1, "what was never made is not waited for")
 }
 
+func TestScale_LeavesItToBeFoundByTheRequestOfTheDeploy(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, edgegaptest.Options{})
+	r := a.request("log")
+	h := a.deploy(a.deployer(), r)
+	_, err := a.deployer().Scale(t.Context(), r, h, 3, a.save)
+	require.NoError(t, err)
+
+	h, err = a.deployer().Deploy(t.Context(), r, nil, a.save)
+
+	require.NoError(t, err)
+	require.Len(t, a.until(a.deployer(), h, skipper.StateDeployed).Instances, 3)
+	require.Len(t, a.fake.Started(), 3)
+}
+
 func TestStatus_ServesTheLastLookForAWhile(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, edgegaptest.Options{})
