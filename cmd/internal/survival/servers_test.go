@@ -143,6 +143,9 @@ func TestServers_AKilledOwnerIsReplaced(t *testing.T) {
 		for _, at := range []string{"platform.Deploy.before", "platform.Deploy.after", "store.Advance.before"} {
 			t.Run(name+"/"+at, func(t *testing.T) {
 				t.Parallel()
+				if lease > 2*time.Second || at != "platform.Deploy.after" {
+					full(t)
+				}
 				r := newReplicas(t, lease)
 				r.add("kill:" + at + "#1")
 				newUser(t, r.add(), r.p, "").prepared(t, nil)
@@ -170,6 +173,9 @@ func TestServers_AFrozenOwnerChangesNothing(t *testing.T) {
 			}
 			t.Run(name+"/"+at, func(t *testing.T) {
 				t.Parallel()
+				if lease > 2*time.Second || at != "save.after#1" {
+					full(t)
+				}
 				r := newReplicas(t, lease)
 				r.add("stop:" + at)
 				newUser(t, r.add(), r.p, "").prepared(t, nil)
