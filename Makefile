@@ -13,7 +13,7 @@ TOOLS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/skiff/tools
 GOLANGCI_LINT = $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
 .DEFAULT_GOAL = help
-.PHONY: help build sample run demo demo-edgegap java test race kill-matrix lint fmt bench fuzz tools clean
+.PHONY: help build sample run demo demo-edgegap java test race survive kill-matrix lint fmt bench fuzz tools clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -48,6 +48,10 @@ test: ## run the tests; names what this machine lacks, whose tests are skipped
 race: ## run the tests with the race detector (needs a C compiler)
 	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler: install gcc and libc6-dev'; exit 1; }
 	CGO_ENABLED=1 go test -race ./...
+
+survive: ## kill a server at every failpoint once, fail platforms and stores in every way, run the whole model
+	KILL_RUNS=1 TEST_FULL=1 go test -count=1 -timeout 25m ./cmd/internal/survival
+	TEST_FULL=1 go test -count=1 -run TestModel ./server/operation
 
 kill-matrix: ## kill a server at every failpoint, KILL_RUNS=5 times, into bin/kill-matrix.md
 	@mkdir -p bin

@@ -117,7 +117,7 @@ func (r *Rollout) statusOf(ctx context.Context, d skipper.Deployment) (skipper.A
 	if err != nil {
 		return skipper.AppStatus{}, err
 	}
-	all, err := account.Deployer.Status(ctx, []deployer.Handle{handleOf(d)})
+	all, err := r.ask(ctx, account, []deployer.Handle{handleOf(d)})
 	return all[d.DeploymentID], err
 }
 

@@ -81,9 +81,11 @@ func (r *Rollout) scaleOne(ctx context.Context, op skipper.Operation, id string,
 	if err != nil {
 		return err
 	}
-	free, err := r.slot(ctx, account.Name)
+	limited, cancel := r.limited(ctx, op)
+	defer cancel()
+	free, err := r.slot(limited, account.Name)
 	if err != nil {
-		return err
+		return unanswered(ctx, limited, err)
 	}
 	defer free()
 	save := func(h deployer.Handle) error {
@@ -92,11 +94,11 @@ func (r *Rollout) scaleOne(ctx context.Context, op skipper.Operation, id string,
 	if err := r.store.CheckToken(ctx, op.ID, op.Token); err != nil {
 		return stored(err)
 	}
-	handle, err := account.Deployer.Scale(ctx, req, handleOf(rows[0]), *item.Count, save)
+	handle, err := account.Deployer.Scale(limited, req, handleOf(rows[0]), *item.Count, save)
 	if saveErr := r.keep(ctx, op, rows[0], handle); saveErr != nil {
 		return saveErr
 	}
-	return err
+	return unanswered(ctx, limited, err)
 }
 
 // requestOf gives the request a deployment was made from; a carried-over application was made by an earlier version.

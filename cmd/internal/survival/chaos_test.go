@@ -33,6 +33,9 @@ func TestChaos_OfThePlatform(t *testing.T) {
 	for _, seed := range []uint64{1, 2, 3} {
 		t.Run("seed "+strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
+			if seed > 1 {
+				full(t)
+			}
 			dir := t.TempDir()
 			arm, outage, trace := filepath.Join(dir, "arm"), filepath.Join(dir, "outage"), filepath.Join(dir, "trace")
 			p := fakePlatform(t, dir)
