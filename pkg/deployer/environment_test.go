@@ -2,6 +2,7 @@ package deployer_test
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -34,9 +35,7 @@ func TestEnvironment_AsJSON(t *testing.T) {
 			"spring.cloud.streamapp.security.admin-user":     "u",
 			"spring.cloud.streamapp.security.admin-password": "p",
 		}
-		for name, value := range extra {
-			want[name] = value
-		}
+		maps.Copy(want, extra)
 		require.Empty(t, cmp.Diff(want, properties), own)
 		delete(got, deployer.JSONVariable)
 		require.Empty(t, cmp.Diff(map[string]string{
@@ -98,8 +97,12 @@ func TestOwner_Matches(t *testing.T) {
 		require.True(t, o.Matches(filter), filter)
 	}
 	for _, filter := range []deployer.Owner{
-		{}, {Installation: "j"}, {Installation: "i", Account: "b"}, {Installation: "i", Release: "s"},
-		{Installation: "i", Version: 2}, {Installation: "i", App: "y"},
+		{},
+		{Installation: "j"},
+		{Installation: "i", Account: "b"},
+		{Installation: "i", Release: "s"},
+		{Installation: "i", Version: 2},
+		{Installation: "i", App: "y"},
 	} {
 		require.False(t, o.Matches(filter), filter)
 	}

@@ -145,7 +145,7 @@ func askHelper(ctx context.Context, name, key string, environ []string) (*regist
 	}
 	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
 	defer cancel()
-	command := exec.CommandContext(ctx, "docker-credential-"+name, "get") //nolint:gosec // the user's own file names it
+	command := exec.CommandContext(ctx, "docker-credential-"+name, "get")
 	command.Stdin, command.Env, command.WaitDelay = strings.NewReader(key), environ, time.Second
 	var out bytes.Buffer
 	command.Stdout = &out

@@ -56,8 +56,7 @@ func (d *Deployer) ReadLogs(ctx context.Context, h deployer.Handle, o deployer.L
 
 // unwrapped is an error of emit as it was.
 func unwrapped(err error) error {
-	var s stop
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[stop](err); ok {
 		return s.error
 	}
 	return err
@@ -224,7 +223,7 @@ func (f *follower) read(ctx context.Context, i instance) {
 		if err == nil {
 			err = errors.Join(out.flush(), errs.flush())
 		}
-		if err != nil && ctx.Err() == nil && unwrapped(err) == err {
+		if _, stopped := errors.AsType[stop](err); err != nil && ctx.Err() == nil && !stopped {
 			f.Logger.WarnContext(ctx, "a log cannot be followed now", "instance", i.guid(), "error", err)
 		}
 		f.mu.Lock()

@@ -52,10 +52,10 @@ func TestMain(m *testing.M) {
 const imageName = "skiff-test/hello"
 
 // program builds the sample application.
-func program(t testing.TB) string {
+func program(t *testing.T) string {
 	t.Helper()
 	hello.Do(func() {
-		if hello.dir, hello.err = os.MkdirTemp("", "skiff-docker-"); hello.err == nil {
+		if hello.dir, hello.err = os.MkdirTemp("", "skiff-docker-"); hello.err == nil { //nolint:usetesting // all tests use it
 			hello.program = filepath.Join(hello.dir, "hello")
 			hello.err = dockertest.Build(hello.program, "../../../testdata/apps/hello", "-ldflags", "-s -w -X main.version=1.0.0")
 		}
@@ -68,12 +68,12 @@ var imported sync.Once
 
 // account is a docker account of its own, known to the engine by its installation.
 type account struct {
-	t      testing.TB
+	t      *testing.T
 	config docker.Config
 	group  string
 }
 
-func newAccount(t testing.TB) *account {
+func newAccount(t *testing.T) *account {
 	t.Helper()
 	host := engine.Host(t)
 	imported.Do(func() { engine.Import(t, imageName+":1.0.0", program(t)) })
@@ -84,7 +84,7 @@ func newAccount(t testing.TB) *account {
 	return a
 }
 
-func newAccountOn(t testing.TB, host string) *account {
+func newAccountOn(t *testing.T, host string) *account {
 	t.Helper()
 	// The name is drawn, so that another test on the same engine does not count our containers as its own.
 	chance := rand.Text()
@@ -110,7 +110,9 @@ func (a *account) deployer() *docker.Deployer {
 	return d
 }
 
-func (a *account) request(app string) deployer.Request { return request(a.config.Installation, a.group, app) }
+func (a *account) request(app string) deployer.Request {
+	return request(a.config.Installation, a.group, app)
+}
 
 func request(installation, group, app string) deployer.Request {
 	return deployer.Request{
@@ -171,7 +173,7 @@ func nothing(deployer.Handle) error { return nil }
 
 const patience = 60 * time.Second
 
-func await(t testing.TB, d deployer.Deployer, h deployer.Handle, want skipper.DeploymentState) skipper.AppStatus {
+func await(t *testing.T, d deployer.Deployer, h deployer.Handle, want skipper.DeploymentState) skipper.AppStatus {
 	t.Helper()
 	var last skipper.AppStatus
 	require.Eventually(t, func() bool {

@@ -191,8 +191,8 @@ func (s *Settings) check() []error {
 
 // settings are those of a request.
 func (d *Deployer) settings(r deployer.Request) (Settings, error) {
-	if d.Config.Bind != nil {
-		return d.Config.Bind(r)
+	if d.Bind != nil {
+		return d.Bind(r)
 	}
 	own := map[string]string{}
 	for name, value := range r.Deployment {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,7 +65,7 @@ func (d *daemon) host() string { return "unix://" + filepath.Join(d.dir, "d.sock
 // addBridge makes a bridge of our own, so that the one of the machine's own engine is left alone.
 func (d *daemon) addBridge() (network string, err error) {
 	for range 10 {
-		network = strconv.Itoa(100+rand.IntN(150)) + "." //nolint:gosec // keeps no secret
+		network = strconv.Itoa(100+rand.IntN(150)) + "."
 		out, err := exec.Command("ip", "-o", "-4", "addr").Output()
 		if err != nil {
 			return "", fmt.Errorf("list addresses: %w", err)
@@ -189,8 +190,8 @@ func (d *daemon) remove() error {
 	d.killLeft()
 	mounts, _ := os.ReadFile("/proc/self/mounts")
 	lines := strings.Split(string(mounts), "\n")
-	for n := len(lines) - 1; n >= 0; n-- { // the innermost first
-		if fields := strings.Fields(lines[n]); len(fields) > 1 && strings.HasPrefix(fields[1], d.dir+"/") {
+	for _, line := range slices.Backward(lines) { // the innermost first
+		if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(fields[1], d.dir+"/") {
 			err = errors.Join(err, syscall.Unmount(fields[1], syscall.MNT_DETACH))
 		}
 	}
@@ -228,6 +229,6 @@ func (d *daemon) killLeft() {
 		if len(left) == 0 {
 			return
 		}
-		time.Sleep(poll)
+		<-time.After(poll) // what was killed needs a moment
 	}
 }
