@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
@@ -18,6 +19,7 @@ import (
 const (
 	startsAtOnce = 4 // an engine starts containers one after another, more or less
 	portTries    = 5
+	nameTries    = 100 // gonePoll apart
 )
 
 // Deploy makes and starts the containers of a request that are not there. One that has run and ended is not started
@@ -133,7 +135,11 @@ func (d *Deployer) missing(ctx context.Context, rec *record, found []instance) (
 			continue
 		}
 		seen, err := d.inspect(ctx, i.ID)
-		if err != nil {
+		if notFound(err) { // the engine takes back what a server asked for that was killed then
+			absent = append(absent, i.index)
+			delete(rec.Containers, i.index)
+			continue
+		} else if err != nil {
 			return nil, nil, err
 		}
 		if seen.State == nil || seen.State.Error == "" {
@@ -302,35 +308,53 @@ func (b *batch) start(ctx context.Context, index int) error {
 	return nil
 }
 
-// create makes a container. One of that name that is ours already is taken; one that is not is left alone.
+// create makes a container. One of that name that is ours already is taken; one that is not is left alone; one that is
+// just going away is waited for.
 func (b *batch) create(ctx context.Context, o client.ContainerCreateOptions) (string, error) {
-	answer, err := b.client.ContainerCreate(ctx, o)
-	if err == nil {
-		for _, w := range answer.Warnings {
-			b.Logger.WarnContext(ctx, "the engine warns", "deployment", b.plan.id, "container", o.Name, "warning", oneLine(w))
+	for tries := 0; ; tries++ {
+		answer, err := b.client.ContainerCreate(ctx, o)
+		if err == nil {
+			for _, w := range answer.Warnings {
+				b.Logger.WarnContext(ctx, "the engine warns", "deployment", b.plan.id, "container", o.Name, "warning", oneLine(w))
+			}
+			return answer.ID, nil
 		}
-		return answer.ID, nil
-	}
-	err = b.fault(changing, "create the container "+o.Name, err)
-	if !errors.Is(err, deployer.ErrExists) {
+		err = b.fault(changing, "create the container "+o.Name, err)
 		if notFound(err) { // the image or a network went away meanwhile: look again
 			return "", deployer.Errorf(deployer.ErrUnavailable, "%w", err)
 		}
-		return "", err
+		if !errors.Is(err, deployer.ErrExists) {
+			return "", err
+		}
+		id, lookErr := b.taken(ctx, o)
+		if !notFound(lookErr) {
+			return id, lookErr
+		}
+		if tries == nameTries {
+			return "", deployer.Errorf(deployer.ErrUnavailable, "%w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return "", deployer.Errorf(deployer.ErrUnavailable, "create the container %s: %w", o.Name, ctx.Err())
+		case <-time.After(gonePoll):
+		}
 	}
-	seen, lookErr := b.inspect(ctx, o.Name)
+}
+
+// taken is the container that has the name of a new one, if it is the very one that is asked for.
+func (b *batch) taken(ctx context.Context, o client.ContainerCreateOptions) (string, error) {
+	seen, err := b.inspect(ctx, o.Name)
 	switch {
-	case notFound(lookErr):
-		return "", deployer.Errorf(deployer.ErrUnavailable, "%w", err) // it is just being removed
-	case lookErr != nil:
-		return "", lookErr
+	case err != nil:
+		return "", err
 	case seen.Config == nil || !sameOwner(seen.Config.Labels, o.Config.Labels):
 		return "", deployer.Errorf(deployer.ErrExists,
 			"a container %s is there already and not ours; remove it, or give another name in %s", o.Name, nameKey)
 	case seen.Config.Labels[labelHash] != o.Config.Labels[labelHash]:
 		return "", exists(b.plan.id)
+	default:
+		return seen.ID, nil
 	}
-	return seen.ID, nil
 }
 
 func sameOwner(a, b map[string]string) bool {

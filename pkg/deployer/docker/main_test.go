@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -141,14 +142,42 @@ func (a *account) undeployInTheEnd(h deployer.Handle) {
 	})
 }
 
-// containers asks the engine, not the deployer: those of any state that carry the mark of the installation.
+// list asks the engine, not the deployer: containers of any state that carry the mark of the installation.
+func (a *account) list() []container.Summary {
+	found, err := listOf(a.config.Engine.Host, a.config.Installation)
+	require.NoError(a.t, err)
+	return found
+}
+
 func (a *account) containers() []string {
 	names, err := containersOf(a.config.Engine.Host, a.config.Installation)
 	require.NoError(a.t, err)
 	return names
 }
 
-func containersOf(host, installation string) ([]string, error) {
+func (a *account) ids() []string {
+	ids := []string{}
+	for _, c := range a.list() {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+// kill ends a container with SIGKILL.
+func (a *account) kill(name string) {
+	a.t.Helper()
+	_, err := engine.Client(a.t).ContainerKill(a.t.Context(), name, client.ContainerKillOptions{Signal: "KILL"})
+	require.NoError(a.t, err)
+}
+
+func (a *account) inspect(name string) container.InspectResponse {
+	a.t.Helper()
+	seen, err := engine.Client(a.t).ContainerInspect(a.t.Context(), name, client.ContainerInspectOptions{})
+	require.NoError(a.t, err)
+	return seen.Container
+}
+
+func listOf(host, installation string) ([]container.Summary, error) {
 	c, err := client.New(client.WithHost(host))
 	if err != nil {
 		return nil, err
@@ -159,14 +188,16 @@ func containersOf(host, installation string) ([]string, error) {
 	found, err := c.ContainerList(ctx, client.ContainerListOptions{
 		All: true, Filters: client.Filters{}.Add("label", "io.skiff.installation="+installation),
 	})
-	if err != nil {
-		return nil, err
-	}
+	return found.Items, err
+}
+
+func containersOf(host, installation string) ([]string, error) {
+	found, err := listOf(host, installation)
 	var names []string
-	for _, one := range found.Items {
-		names = append(names, strings.TrimPrefix(one.Names[0], "/"))
+	for _, c := range found {
+		names = append(names, strings.TrimPrefix(c.Names[0], "/"))
 	}
-	return names, nil
+	return names, err
 }
 
 func nothing(deployer.Handle) error { return nil }
