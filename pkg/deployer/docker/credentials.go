@@ -145,7 +145,7 @@ func askHelper(ctx context.Context, name, key string, environ []string) (*regist
 	}
 	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
 	defer cancel()
-	command := exec.CommandContext(ctx, "docker-credential-"+name, "get")
+	command := exec.CommandContext(ctx, inPath("docker-credential-"+name, environ), "get")
 	command.Stdin, command.Env, command.WaitDelay = strings.NewReader(key), environ, time.Second
 	var out bytes.Buffer
 	command.Stdout = &out
@@ -161,4 +161,14 @@ func askHelper(ctx context.Context, name, key string, environ []string) (*regist
 		return &registry.AuthConfig{IdentityToken: answer.Secret}, nil
 	}
 	return &registry.AuthConfig{Username: answer.Username, Password: answer.Secret}, nil
+}
+
+// inPath finds a program in the server's path, which need not be that of this process.
+func inPath(program string, environ []string) string {
+	for _, folder := range filepath.SplitList(variable(environ, "PATH")) {
+		if found, err := exec.LookPath(filepath.Join(folder, program)); err == nil && filepath.IsAbs(found) {
+			return found
+		}
+	}
+	return program
 }

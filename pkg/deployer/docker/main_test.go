@@ -253,3 +253,9 @@ func seen(d *docker.Deployer) func(ctx context.Context, h deployer.Handle) (map[
 		return told(ctx, url.String())
 	}
 }
+
+func (a *account) removeImage(id string) {
+	a.t.Helper()
+	_, err := engine.Client(a.t).ImageRemove(a.t.Context(), id, client.ImageRemoveOptions{Force: true})
+	require.NoError(a.t, err)
+}

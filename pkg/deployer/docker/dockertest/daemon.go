@@ -176,7 +176,23 @@ func (d *daemon) halt(crash bool) error {
 		_ = d.process.Kill()
 		<-d.exited
 	}
+	if crash {
+		d.endContainerd()
+	}
 	return nil
+}
+
+// endContainerd ends the containerd of a dockerd that crashed; the next one would wait for what waits to be reaped.
+func (d *daemon) endContainerd() {
+	file := filepath.Join(d.dir, "exec", "containerd", "containerd.pid")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return
+	}
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && pid > 1 {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	_ = os.Remove(file)
 }
 
 func (d *daemon) pause() func() {
