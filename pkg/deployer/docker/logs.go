@@ -68,10 +68,10 @@ func (d *Deployer) copyLog(ctx context.Context, i instance, o client.ContainerLo
 	switch {
 	case err == nil, errdefs.IsNotFound(err):
 		return nil
-	case ctx.Err() != nil:
-		return deployer.Errorf(deployer.ErrUnavailable, "read the log of %s: %w", i.guid(), ctx.Err())
 	case errors.As(err, new(stop)):
 		return err
+	case ctx.Err() != nil:
+		return deployer.Errorf(deployer.ErrUnavailable, "read the log of %s: %w", i.guid(), ctx.Err())
 	case errdefs.IsNotImplemented(err), strings.Contains(err.Error(), "does not support reading"):
 		return deployer.Errorf(deployer.ErrUnsupported, "the engine's log driver keeps no logs to be read: %w", said(err))
 	default:

@@ -259,3 +259,19 @@ func (a *account) removeImage(id string) {
 	_, err := engine.Client(a.t).ImageRemove(a.t.Context(), id, client.ImageRemoveOptions{Force: true})
 	require.NoError(a.t, err)
 }
+
+func (a *account) createNetwork(name string) {
+	a.t.Helper()
+	_, err := engine.Client(a.t).NetworkCreate(a.t.Context(), name, client.NetworkCreateOptions{})
+	require.NoError(a.t, err)
+	a.t.Cleanup(func() {
+		_, err := engine.Client(a.t).NetworkRemove(context.WithoutCancel(a.t.Context()), name, client.NetworkRemoveOptions{})
+		require.NoError(a.t, err)
+	})
+}
+
+func (a *account) removeVolume(name string) {
+	a.t.Helper()
+	_, err := engine.Client(a.t).VolumeRemove(context.WithoutCancel(a.t.Context()), name, client.VolumeRemoveOptions{})
+	require.NoError(a.t, err)
+}
