@@ -180,18 +180,24 @@ func TestDeploy_RefusesWithASentence(t *testing.T) {
 		"a switch":            {property("delete-container-on-exit", "x"), deployer.ErrInvalid, "true or false is due"},
 		"a number":            {property("shutdown-timeout", "x"), deployer.ErrInvalid, "a number is due"},
 		"a network":           {property("network", "no-such-network"), deployer.ErrInvalid, "has no network no-such-network"},
-		"memory": {func(r *deployer.Request) { r.Deployment["spring.cloud.deployer.memory"] = "1m" }, deployer.ErrInvalid, "at least 6m"},
-		"processors": {func(r *deployer.Request) { r.Deployment["spring.cloud.deployer.cpu"] = "many" }, deployer.ErrInvalid,
-			"a number of processors is due"},
+		"memory":              {func(r *deployer.Request) { r.Deployment["spring.cloud.deployer.memory"] = "1m" }, deployer.ErrInvalid, "at least 6m"},
+		"processors": {
+			func(r *deployer.Request) { r.Deployment["spring.cloud.deployer.cpu"] = "many" }, deployer.ErrInvalid,
+			"a number of processors is due",
+		},
 		"one port for two": {func(r *deployer.Request) {
 			r.Count, r.Deployment[prefix+"port-mappings"] = 2, "8080:80"
 		}, deployer.ErrInvalid, "which 2 instances cannot share"},
 		"a release that cannot be a name": {func(r *deployer.Request) { r.Group = "über" }, deployer.ErrInvalid, "cannot be the name"},
-		"another scheme": {func(r *deployer.Request) { r.Resource = resource.Ref{Location: "file:///x"} }, deployer.ErrUnsupported,
-			"use docker:"},
+		"another scheme": {
+			func(r *deployer.Request) { r.Resource = resource.Ref{Location: "file:///x"} }, deployer.ErrUnsupported,
+			"use docker:",
+		},
 		"no image": {func(r *deployer.Request) { r.Resource = resource.Ref{Location: "docker:A b"} }, deployer.ErrInvalid, "is not an image"},
-		"a digest and a version": {func(r *deployer.Request) { r.Resource.Location += "@" + digestOf(nil) }, deployer.ErrInvalid,
-			"leave out spec.version"},
+		"a digest and a version": {
+			func(r *deployer.Request) { r.Resource.Location += "@" + digestOf(nil) }, deployer.ErrInvalid,
+			"leave out spec.version",
+		},
 	} {
 		r := a.request("log")
 		c.change(&r)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
 	"github.com/skiff-project/skiff/pkg/deployer/docker"
@@ -28,6 +29,7 @@ type Mixed struct {
 	*Deployer
 
 	engine *docker.Deployer
+	noting sync.Mutex
 }
 
 var (
@@ -120,6 +122,19 @@ func (d *Mixed) must() bool {
 	return err == nil
 }
 
+// note puts that file in place before the first container.
+func (d *Mixed) note() error {
+	d.noting.Lock()
+	defer d.noting.Unlock()
+	if d.must() {
+		return nil
+	}
+	if err := writeFile(d.used(), nil); err != nil {
+		return deployer.Errorf(deployer.ErrUnavailable, "note that the account has containers: %w", err)
+	}
+	return nil
+}
+
 // installed says whether there is an engine, running or not.
 func (d *Mixed) installed() bool {
 	path, local := strings.CutPrefix(d.engine.Host(), "unix://")
@@ -181,10 +196,8 @@ func (d *Mixed) Deploy(ctx context.Context, r deployer.Request, previous *deploy
 	if err := ctx.Err(); err != nil {
 		return deployer.Handle{ID: id}, deployer.Errorf(deployer.ErrUnavailable, "deploy %s: %w", id, err)
 	}
-	if !d.must() {
-		if err := writeFile(d.used(), nil); err != nil {
-			return deployer.Handle{ID: id}, deployer.Errorf(deployer.ErrUnavailable, "note that the account has containers: %w", err)
-		}
+	if err := d.note(); err != nil {
+		return deployer.Handle{ID: id}, err
 	}
 	return d.engine.Deploy(ctx, r, previous, save)
 }
