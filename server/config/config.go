@@ -92,6 +92,7 @@ type Orphans struct {
 // Platform holds the accounts that releases can be deployed to.
 type Platform struct {
 	Local   Local   `koanf:"local"`
+	Docker  Docker  `koanf:"docker"`
 	Edgegap Edgegap `koanf:"edgegap"`
 }
 
@@ -137,6 +138,8 @@ type LocalAccount struct {
 	StartupProbe Probe `koanf:"startup-probe"`
 	// HealthProbe must answer for as long as an application runs.
 	HealthProbe Probe `koanf:"health-probe"`
+	// Docker says how applications with docker: resources run.
+	Docker LocalDocker `koanf:"docker"`
 }
 
 // PortRange bounds the ports given to applications: from low to below high.
@@ -221,6 +224,7 @@ func defaultLocalAccount() LocalAccount {
 		UseSpringApplicationJSON: true,
 		PortRange:                PortRange{Low: 20000, High: 61000},
 		DebugSuspend:             true,
+		Docker:                   defaultLocalDocker(),
 	}
 }
 

@@ -63,7 +63,10 @@ func TestLoad_UnderstandsTheEnvironmentOfAComposeFile(t *testing.T) {
 		accounts + "DEFAULT_INHERITLOGGING=true", accounts + "DEFAULT_JAVAHOMEPATH_2=/jdk11",
 		accounts + "DEFAULT_APPADMIN_USER=u", accounts + "DEFAULT_APPADMIN_PASSWORD=p",
 		accounts + "DEFAULT_STARTUPPROBE_PATH=/up", accounts + "DEFAULT_HEALTHPROBE_PATH=/alive",
-		accounts + "DEFAULT_SHUTDOWNTIMEOUT=5",
+		accounts + "DEFAULT_SHUTDOWNTIMEOUT=5", accounts + "DEFAULT_DOCKER_NETWORK=dataflow_default",
+		accounts + "DEFAULT_DOCKER_PORTRANGE_LOW=20200", accounts + "DEFAULT_DOCKER_DELETECONTAINERONEXIT=false",
+		accounts + "DEFAULT_DOCKER_VOLUMEMOUNTS=/tmp:/tmp", accounts + "DEFAULT_DOCKER_PORTMAPPINGS=80:80",
+		accounts + "DEFAULT_DOCKER_ADDITIONALHOSTS=db:10.0.0.1",
 		accounts + "DEFAULT_ENVVARSTOINHERIT_10_=LAST", accounts + "DEFAULT_ENVVARSTOINHERIT_2=SECOND",
 		accounts + "DEFAULT_ENVVARSTOINHERIT_0=FIRST",
 		"SPRING_CLOUD_SKIPPER_SERVER_PACKAGEREPOSITORIES_SAMPLES_URL=https://example.com/p",
@@ -83,6 +86,10 @@ func TestLoad_UnderstandsTheEnvironmentOfAComposeFile(t *testing.T) {
 		ShutdownTimeout: 5 * time.Second, PortRange: PortRange{Low: 20000, High: 20100}, DebugPort: 9999,
 		DebugAddress: "*:9999", DebugSuspend: true, InheritLogging: true, AppAdmin: AppAdmin{User: "u", Password: "p"},
 		StartupProbe: Probe{Path: "/up"}, HealthProbe: Probe{Path: "/alive"},
+		Docker: LocalDocker{
+			Network: "dataflow_default", PortRange: PortRange{Low: 20200, High: 61000}, VolumeMounts: "/tmp:/tmp",
+			PortMappings: "80:80", AdditionalHosts: "db:10.0.0.1", PublishAddress: "0.0.0.0",
+		},
 	}}, c.Platform.Local.Accounts))
 	require.Equal(t, []string{"these settings do nothing here: LOGGING_LEVEL_ORG_SPRINGFRAMEWORK_CLOUD_SKIPPER, " +
 		"MAVEN_LOCAL_REPOSITORY, SERVER_SERVLET_CONTEXT_PATH"}, warnings)

@@ -15,6 +15,7 @@ func aliases() []alias {
 		{theirs: server + "package-repositories", ours: "repositories"},
 		{theirs: server + "synchonize-index-on-context-refresh", ours: "catalog.synchronize"}, // spelled so
 		{theirs: server + "platform.local.accounts", ours: "platform.local.accounts"},
+		{theirs: server + "platform.docker.accounts", ours: "platform.docker.accounts"},
 		{theirs: server + "platform.edgegap.accounts", ours: "platform.edgegap.accounts"},
 		{theirs: server + "strategies.healthcheck.timeout-in-millis", ours: "healthcheck.timeout", millis: true},
 		{theirs: server + "strategies.healthcheck.sleep-in-millis", ours: "healthcheck.period", millis: true},

@@ -47,10 +47,19 @@ func validate(c Config) error {
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Local.Accounts)) {
 		v.account(c.Platform.Local.Accounts[name], display([]string{"platform", "local", "accounts", name})+".")
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Platform.Docker.Accounts)) {
+		key := display([]string{"platform", "docker", "accounts", name})
+		_, taken := c.Platform.Local.Accounts[name]
+		v.must(!taken, key, "have another name: platform.local.accounts has one of this name too")
+		v.docker(c.Platform.Docker.Accounts[name].DockerEngine, key+".")
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Edgegap.Accounts)) {
 		_, taken := c.Platform.Local.Accounts[name]
 		v.must(!taken, display([]string{"platform", "edgegap", "accounts", name}),
 			"have another name: platform.local.accounts has one of this name too")
+		_, taken = c.Platform.Docker.Accounts[name]
+		v.must(!taken, display([]string{"platform", "edgegap", "accounts", name}),
+			"have another name: platform.docker.accounts has one of this name too")
 		v.edgegap(c.Platform.Edgegap.Accounts[name], display([]string{"platform", "edgegap", "accounts", name})+".")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Repositories)) {
@@ -88,6 +97,7 @@ func (c *check) account(a LocalAccount, key string) {
 	c.port(a.DebugPort, 0, key+"debug-port")
 	c.probe(a.StartupProbe, key+"startup-probe.path")
 	c.probe(a.HealthProbe, key+"health-probe.path")
+	c.localDocker(a.Docker, key+"docker.")
 }
 
 func (c *check) probe(p Probe, key string) {

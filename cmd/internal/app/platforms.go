@@ -5,10 +5,12 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
+	"github.com/skiff-project/skiff/pkg/deployer/docker"
 	"github.com/skiff-project/skiff/pkg/deployer/edgegap"
 	"github.com/skiff-project/skiff/pkg/deployer/local"
 	client "github.com/skiff-project/skiff/pkg/edgegap"
@@ -29,7 +31,31 @@ func accounts(c config.Config, installation string, ports local.Ports, guard *ho
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, deployer.Account{Name: name, Deployer: guard.keep(name, d)})
+		containers := c.Platform.Local.Accounts[name].Docker
+		settings, err := localDocker(containers)
+		if err != nil {
+			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.local.accounts.%s.docker: %w", name, err)
+		}
+		mixed, err := d.WithDocker(engine(containers.DockerEngine, o.Environ), settings)
+		if err != nil {
+			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.local.accounts.%s.docker: %w", name, err)
+		}
+		out = append(out, deployer.Account{Name: name, Deployer: guard.keep(name, mixed)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Platform.Docker.Accounts)) {
+		account := c.Platform.Docker.Accounts[name]
+		settings, err := docker.DefaultSettings().Bind(account.Deployment)
+		if err != nil {
+			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.docker.accounts.%s.deployment: %w", name, err)
+		}
+		d, err := docker.New(docker.Config{
+			Account: name, Installation: installation, Engine: engine(account.DockerEngine, o.Environ), Settings: settings,
+			Clock: o.Clock, Logger: log, Environ: o.Environ,
+		})
+		if err != nil {
+			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.docker.accounts.%s: %w", name, err)
+		}
+		out = append(out, deployer.Account{Name: name, Deployer: d})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Edgegap.Accounts)) {
 		d, err := edgegap.New(edgegap.Config{
@@ -103,6 +129,26 @@ func settings(c config.Config, name string) local.Settings {
 	s.AdminUser, s.AdminPassword = a.AppAdmin.User, string(a.AppAdmin.Password)
 	s.StartupProbePath, s.HealthProbePath = a.StartupProbe.Path, a.HealthProbe.Path
 	return s
+}
+
+// localDocker are the docker.* properties of a local account.
+func localDocker(a config.LocalDocker) (docker.Settings, error) {
+	return local.DockerDefaults().Bind(map[string]string{
+		"network": a.Network, "volume-mounts": a.VolumeMounts, "port-mappings": a.PortMappings,
+		"additional-hosts": a.AdditionalHosts, "delete-container-on-exit": strconv.FormatBool(a.DeleteContainerOnExit),
+		"port-range.low": strconv.Itoa(a.PortRange.Low), "port-range.high": strconv.Itoa(a.PortRange.High),
+		"publish-address": a.PublishAddress,
+	})
+}
+
+func engine(e config.DockerEngine, environ []string) docker.Engine {
+	out := docker.Engine{Host: e.Host, CA: e.TLS.CA, Cert: e.TLS.Cert, Key: e.TLS.Key}
+	if r := e.Registry; r.Host != "" {
+		out.Logins = []docker.Login{{
+			Host: r.Host, Username: r.Username, Password: secret(r.Password, r.PasswordEnv, environ),
+		}}
+	}
+	return out
 }
 
 // repositories gives the package repositories of the configuration, by their order; ids follow it, as in Skipper.

@@ -63,15 +63,17 @@ var allowed = map[string][]string{
 	"testdata/apps/hello": nil,
 
 	// Test support: as the package it supports, plus what a test needs.
-	"pkg/deployer/deployertest": {"pkg/deployer", "pkg/skipper", "pkg/manifest", "pkg/resource", "pkg/yamlx"},
-	"pkg/edgegap/edgegaptest":   {"pkg/edgegap"},
-	"repository/repositorytest": {"repository", "pkg/skipper"},
-	"repository/postgrestest":   nil,
+	"pkg/deployer/deployertest":      {"pkg/deployer", "pkg/skipper", "pkg/manifest", "pkg/resource", "pkg/yamlx"},
+	"pkg/deployer/docker/dockertest": nil,
+	"pkg/edgegap/edgegaptest":        {"pkg/edgegap"},
+	"repository/repositorytest":      {"repository", "pkg/skipper"},
+	"repository/postgrestest":        nil,
 }
 
 // testSupport may be imported by tests and by each other. Its own third-party libraries are those of testLibraries.
 var testSupport = []string{
 	"pkg/deployer/deployertest", "pkg/edgegap/edgegaptest", "repository/repositorytest", "repository/postgrestest",
+	"pkg/deployer/docker/dockertest",
 }
 
 // exceptions are the two places of the binary that use test support: importer → imported, with the build tag needed.
@@ -101,9 +103,12 @@ var owners = map[string][]string{
 		"server",
 		"repository", "server/release", "server/operation", "pkg/deployer/local", "cmd/internal/app",
 	},
-	"golang.org/x/time": {"pkg/edgegap"},
-	"golang.org/x/sync": {"server/...", "pkg/deployer/...", "cmd/internal/app"},
-	"golang.org/x/sys":  {"repository", "pkg/deployer/local"},
+	"github.com/moby/moby":              {"pkg/deployer/docker", "pkg/deployer/docker/dockertest"},
+	"github.com/containerd/errdefs":     {"pkg/deployer/docker"},
+	"github.com/distribution/reference": {"pkg/deployer/docker"},
+	"golang.org/x/time":                 {"pkg/edgegap"},
+	"golang.org/x/sync":                 {"server/...", "pkg/deployer/...", "cmd/internal/app"},
+	"golang.org/x/sys":                  {"repository", "pkg/deployer/local"},
 }
 
 // testLibraries are for tests and test support only.

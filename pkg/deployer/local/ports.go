@@ -14,7 +14,7 @@ import (
 // givePorts sees to it that every instance about to start has a port: a fixed one, the one it was given before if that
 // is still free, a spare one of the deployment, or one newly leased.
 func (d *Deployer) givePorts(ctx context.Context, p plan, rec *record) error {
-	port, fixed, err := fixedPort(p.request)
+	port, fixed, err := deployer.FixedPort(p.request.Properties)
 	if err != nil {
 		return deployer.Errorf(deployer.ErrInvalid, "%w", err)
 	}
