@@ -217,18 +217,13 @@ func (m *mavenSettings) add(o mavenSettings) {
 	m.ActiveProfiles = append(m.ActiveProfiles, o.ActiveProfiles...)
 }
 
-// parseSettings reads one file; ${env.NAME}, ${user.home} and the properties of its own profiles are replaced.
+// parseSettings reads one file; ${env.NAME} and ${user.home} are replaced, and in a profile its own properties.
 func (s surroundings) parseSettings(text []byte) (mavenSettings, error) {
 	var m mavenSettings
 	if err := decodeXML(text, &m); err != nil {
 		return m, err
 	}
-	known := map[string]string{}
-	for _, p := range m.active() {
-		for name, value := range p.Properties {
-			known[name] = value
-		}
-	}
+	var known map[string]string
 	fill := func(texts ...*string) {
 		for _, t := range texts {
 			*t = s.interpolate(strings.TrimSpace(*t), known)
@@ -250,16 +245,17 @@ func (s surroundings) parseSettings(text []byte) (mavenSettings, error) {
 		v := &m.Mirrors[i]
 		fill(&v.ID, &v.Of, &v.URL, &v.Blocked)
 	}
+	for i := range m.ActiveProfiles {
+		fill(&m.ActiveProfiles[i])
+	}
 	for i := range m.Profiles {
+		known = m.Profiles[i].Properties
 		fill(&m.Profiles[i].ID)
 		for j := range m.Profiles[i].Repositories {
 			v := &m.Profiles[i].Repositories[j]
 			fill(&v.ID, &v.URL, &v.Releases.Enabled, &v.Releases.UpdatePolicy, &v.Releases.ChecksumPolicy,
 				&v.Snapshots.Enabled, &v.Snapshots.UpdatePolicy, &v.Snapshots.ChecksumPolicy)
 		}
-	}
-	for i := range m.ActiveProfiles {
-		fill(&m.ActiveProfiles[i])
 	}
 	return m, nil
 }
@@ -292,7 +288,7 @@ func (m *mavenSettings) active() []settingsProfile {
 	for _, p := range m.Profiles {
 		property := p.Activation.Property
 		switch {
-		case slices.ContainsFunc(m.ActiveProfiles, func(id string) bool { return strings.TrimSpace(id) == strings.TrimSpace(p.ID) }),
+		case slices.Contains(m.ActiveProfiles, p.ID),
 			property != nil && strings.HasPrefix(property.Name, "!") && property.Value == "": // no property is set here
 			named = append(named, p)
 		case strings.TrimSpace(p.Activation.ActiveByDefault) == "true":
