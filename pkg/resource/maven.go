@@ -102,7 +102,7 @@ func (r Resolver) resolution(c Coordinates) (*resolution, error) {
 // snapshot that may have changed.
 func (m *resolution) artifact(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(m.local, 0o755); err != nil { //nolint:gosec // as Maven makes it
-		return "", skipper.Errorf(skipper.CodeInvalid, "the local Maven repository %s cannot be made: %w", m.local, err)
+		return "", skipper.Errorf(skipper.CodeInvalid, "the local Maven repository %s cannot be made: %w; maven.local-repository names another", m.local, err)
 	}
 	c := m.want
 	if c.Version == versionLatest || c.Version == versionRelease {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,11 @@ func New(c Config) Resolver {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Dir != "" {
+		if dir, err := filepath.Abs(c.Dir); err == nil { // a later server may be started in another folder
+			c.Dir = dir
+		}
 	}
 	return Resolver{
 		Config:       c,

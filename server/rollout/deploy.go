@@ -226,7 +226,9 @@ func (r *Rollout) hand(ctx context.Context, op skipper.Operation, account deploy
 		h := handleOf(row)
 		previous = &h
 	}
-	handle, err := account.Deployer.Deploy(ctx, req, previous, save)
+	handing, end := r.handing(ctx, op)
+	handle, err := account.Deployer.Deploy(handing, req, previous, save)
+	end()
 	if errors.Is(err, skipper.ErrStale) {
 		return err // it stopped before the effect
 	}

@@ -92,7 +92,9 @@ func (r *Rollout) scaleOne(ctx context.Context, op skipper.Operation, id string,
 	if err := r.store.CheckToken(ctx, op.ID, op.Token); err != nil {
 		return stored(err)
 	}
-	handle, err := account.Deployer.Scale(ctx, req, handleOf(rows[0]), *item.Count, save)
+	handing, end := r.handing(ctx, op)
+	handle, err := account.Deployer.Scale(handing, req, handleOf(rows[0]), *item.Count, save)
+	end()
 	if saveErr := r.keep(ctx, op, rows[0], handle); saveErr != nil {
 		return saveErr
 	}
