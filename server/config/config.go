@@ -10,7 +10,7 @@ import (
 )
 
 // Config is the configuration in force. A field's key is made of the names in the tags, joined with dots.
-// Durations are written as 5s, 2m or 1h30m; a bare number means seconds.
+// Durations are written as 5s, 2m or 1h30m; a bare number means seconds, below maven milliseconds.
 type Config struct {
 	Server       Server                `koanf:"server"`
 	Host         Host                  `koanf:"host"`
@@ -23,6 +23,8 @@ type Config struct {
 	Platform     Platform              `koanf:"platform"`
 	Repositories map[string]Repository `koanf:"repositories"` // by name; see Repository
 	Catalog      Catalog               `koanf:"catalog"`
+	Resource     Resource              `koanf:"resource"`
+	Maven        Maven                 `koanf:"maven"`
 	Hypermedia   Hypermedia            `koanf:"hypermedia"`
 
 	// Sources tells where each value came from, by key; what is not in it is a default.
@@ -208,6 +210,8 @@ func Default() Config {
 		HealthCheck: HealthCheck{Period: 5 * time.Second, Timeout: 5 * time.Minute},
 		Catalog:     Catalog{Synchronize: true, Refresh: 10 * time.Minute},
 		Orphans:     Orphans{Period: 10 * time.Minute},
+		Resource:    Resource{MaxSize: 2 << 30, CacheSize: 10 << 30},
+		Maven:       defaultMaven(),
 		Operation:   Operation{DeployTimeout: 5 * time.Minute, UndoTimeout: time.Minute, QueueTimeout: 10 * time.Minute, Lease: 10 * time.Second},
 	}
 }

@@ -40,7 +40,7 @@ func TestLoad_UnderstandsAConfigMapOfDataFlow(t *testing.T) {
 	require.Equal(t, []string{
 		"these settings do nothing here: what application.yml says for the profile kubernetes, " +
 			"what application.yml says for the profile !local & prod, " +
-			"info.app.name, management.endpoints.web.exposure.include, maven.remote-repositories.central.url, " +
+			"info.app.name, management.endpoints.web.exposure.include, " +
 			"server.error.include-message, spring.cloud.config.enabled, " +
 			server + "packageRepositories.local.name, " +
 			server + "platform.kubernetes.accounts.minikube.limits.cpu, " +
@@ -78,6 +78,7 @@ func TestLoad_UnderstandsTheEnvironmentOfAComposeFile(t *testing.T) {
 	}, nil)
 	require.NoError(t, err)
 	require.Equal(t, 7578, c.Server.Port)
+	require.Equal(t, "/m2", c.Maven.LocalRepository)
 	require.Equal(t, "postgres://root:rootpw@postgres:5432/dataflow", string(c.Database.URL))
 	require.Equal(t, Repository{URL: "https://example.com/p", RepoOrder: new(3)}, c.Repositories["samples"])
 	require.Empty(t, cmp.Diff(map[string]LocalAccount{"default": {
@@ -92,7 +93,7 @@ func TestLoad_UnderstandsTheEnvironmentOfAComposeFile(t *testing.T) {
 		},
 	}}, c.Platform.Local.Accounts))
 	require.Equal(t, []string{"these settings do nothing here: LOGGING_LEVEL_ORG_SPRINGFRAMEWORK_CLOUD_SKIPPER, " +
-		"MAVEN_LOCAL_REPOSITORY, SERVER_SERVLET_CONTEXT_PATH"}, warnings)
+		"SERVER_SERVLET_CONTEXT_PATH"}, warnings)
 }
 
 func TestLoad_ReadsSpringsApplicationJSON(t *testing.T) {

@@ -10,6 +10,7 @@ func aliases() []alias {
 	const server = "spring.cloud.skipper.server."
 	return []alias{
 		{theirs: "server.port", ours: "server.port"},
+		{theirs: "maven", ours: "maven", millis: true},
 		{theirs: "server.address", ours: "server.address"},
 		{theirs: "server.forward-headers-strategy", ours: "server.forward-headers-strategy"},
 		{theirs: server + "package-repositories", ours: "repositories"},

@@ -67,6 +67,8 @@ func validate(c Config) error {
 		v.must(err == nil && u.IsAbs(), display([]string{"repositories", name, "url"}),
 			"be the address of the repository, as https://host/path")
 	}
+	v.resource(c.Resource)
+	v.maven(c.Maven)
 	return errors.Join(v.problems...)
 }
 

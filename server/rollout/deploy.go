@@ -228,8 +228,10 @@ func (r *Rollout) hand(ctx context.Context, op skipper.Operation, account deploy
 		h := handleOf(row)
 		previous = &h
 	}
-	handle, err := account.Deployer.Deploy(limited, req, previous, save)
-	err = unanswered(ctx, limited, err)
+	handing, end := r.handing(limited, op)
+	handle, err := account.Deployer.Deploy(handing, req, previous, save)
+	err = unanswered(ctx, handing, err)
+	end()
 	if errors.Is(err, skipper.ErrStale) {
 		return err // it stopped before the effect
 	}

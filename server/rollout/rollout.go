@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
@@ -60,6 +61,7 @@ type Rollout struct {
 	clock    func() time.Time
 	slots    map[string]chan struct{} // by account
 	packages func(ctx context.Context, name, exceptRelease string) error
+	doing    sync.Map // what an operation does right now, for people, by operation id
 }
 
 // New makes a Rollout. deletePackage removes a package with all its versions, not counting uses by one release.

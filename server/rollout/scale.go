@@ -94,11 +94,14 @@ func (r *Rollout) scaleOne(ctx context.Context, op skipper.Operation, id string,
 	if err := r.store.CheckToken(ctx, op.ID, op.Token); err != nil {
 		return stored(err)
 	}
-	handle, err := account.Deployer.Scale(limited, req, handleOf(rows[0]), *item.Count, save)
+	handing, end := r.handing(limited, op)
+	handle, err := account.Deployer.Scale(handing, req, handleOf(rows[0]), *item.Count, save)
+	err = unanswered(ctx, handing, err)
+	end()
 	if saveErr := r.keep(ctx, op, rows[0], handle); saveErr != nil {
 		return saveErr
 	}
-	return unanswered(ctx, limited, err)
+	return err
 }
 
 // requestOf gives the request a deployment was made from; a carried-over application was made by an earlier version.

@@ -14,7 +14,6 @@ import (
 	"github.com/skiff-project/skiff/pkg/deployer/edgegap"
 	"github.com/skiff-project/skiff/pkg/deployer/local"
 	client "github.com/skiff-project/skiff/pkg/edgegap"
-	"github.com/skiff-project/skiff/pkg/resource"
 	"github.com/skiff-project/skiff/pkg/skipper"
 	"github.com/skiff-project/skiff/server/config"
 )
@@ -23,10 +22,11 @@ import (
 func accounts(c config.Config, installation string, ports local.Ports, guard *hosts, o Options, log *slog.Logger,
 ) (deployer.Accounts, error) {
 	var out deployer.Accounts
+	files := resources(c, o, log)
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Local.Accounts)) {
 		d, err := local.New(local.Config{
 			Account: name, Installation: installation, Settings: settings(c, name), DataDir: c.Data.Dir, Ports: ports,
-			Resolver: resource.Resolver{}, Clock: o.Clock, Logger: log, Environ: o.Environ,
+			Resolver: files, Clock: o.Clock, Logger: log, Environ: o.Environ,
 		})
 		if err != nil {
 			return nil, err

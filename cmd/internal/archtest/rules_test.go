@@ -87,6 +87,7 @@ var owners = map[string][]string{
 	"gopkg.in/yaml.v3":                      {"pkg/yamlx"},
 	"github.com/cbroglie/mustache":          {"templates"},
 	"github.com/santhosh-tekuri/jsonschema": {"pkg/schema"},
+	"github.com/distribution/reference":     {"pkg/resource"},
 	"github.com/Masterminds/semver/v3":      {"server/catalog", "server/release", "cmd/internal/lint"},
 	"github.com/looplab/fsm":                {"server/machine"},
 	"github.com/cenkalti/backoff/v5":        {"server/operation", "server/status", "pkg/deployer/..."},

@@ -138,11 +138,15 @@ func (c *cli) install(ctx context.Context, s *client.Client, o changeOptions) er
 	if err != nil {
 		return err
 	}
-	release, _, err := s.Install(ctx, skipper.InstallRequest{
-		PackageIdentifier: identifier,
-		InstallProperties: &skipper.InstallProperties{
-			ReleaseName: o.releaseName, ConfigValues: values, PlatformName: o.platformName,
-		},
+	var release skipper.Release
+	err = c.handOver(ctx, s, o.wait, "install", o.releaseName, func(ctx context.Context) (err error) {
+		release, _, err = s.Install(ctx, skipper.InstallRequest{
+			PackageIdentifier: identifier,
+			InstallProperties: &skipper.InstallProperties{
+				ReleaseName: o.releaseName, ConfigValues: values, PlatformName: o.platformName,
+			},
+		})
+		return err
 	})
 	if err != nil {
 		return err
@@ -200,10 +204,15 @@ func (c *cli) upgrade(ctx context.Context, s *client.Client, o changeOptions) er
 	if err != nil {
 		return err
 	}
-	release, operation, err := s.Upgrade(ctx, skipper.UpgradeRequest{
-		PackageIdentifier: identifier,
-		UpgradeProperties: &skipper.UpgradeProperties{ReleaseName: o.releaseName, ConfigValues: values},
-		Timeout:           o.milliseconds(), Force: o.force, AppNames: append([]string{}, o.apps...),
+	var release skipper.Release
+	var operation string
+	err = c.handOver(ctx, s, o.wait, "upgrade", o.releaseName, func(ctx context.Context) (err error) {
+		release, operation, err = s.Upgrade(ctx, skipper.UpgradeRequest{
+			PackageIdentifier: identifier,
+			UpgradeProperties: &skipper.UpgradeProperties{ReleaseName: o.releaseName, ConfigValues: values},
+			Timeout:           o.milliseconds(), Force: o.force, AppNames: append([]string{}, o.apps...),
+		})
+		return err
 	})
 	if err != nil {
 		return err
@@ -225,8 +234,13 @@ func newReleaseRollback(c *cli) *cobra.Command {
 			if err := o.read(args); err != nil {
 				return err
 			}
-			release, operation, err := s.Rollback(ctx, skipper.RollbackRequest{
-				ReleaseName: o.releaseName, Version: &o.version, Timeout: o.milliseconds(),
+			var release skipper.Release
+			var operation string
+			err := c.handOver(ctx, s, o.wait, "rollback", o.releaseName, func(ctx context.Context) (err error) {
+				release, operation, err = s.Rollback(ctx, skipper.RollbackRequest{
+					ReleaseName: o.releaseName, Version: &o.version, Timeout: o.milliseconds(),
+				})
+				return err
 			})
 			if err != nil {
 				return err

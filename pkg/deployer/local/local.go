@@ -38,6 +38,8 @@ type Ports interface {
 type Resolver interface {
 	// File gives the path of a file on this machine.
 	File(ctx context.Context, ref resource.Ref) (string, error)
+	// Schemes lists the schemes of the resources that have files here.
+	Schemes() []string
 }
 
 // Config is what a deployer needs. Everything is required but Environ.

@@ -3,15 +3,18 @@ package local
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
 )
 
 // Validate finds everything that can be known to be wrong without starting anything.
 func (d *Deployer) Validate(_ context.Context, r deployer.Request) error {
-	if scheme := r.Resource.Scheme(); scheme != "file" {
+	if scheme, known := r.Resource.Scheme(), d.Resolver.Schemes(); !slices.Contains(known, scheme) {
 		return deployer.Errorf(deployer.ErrUnsupported,
-			"resources with the scheme %s: are not supported by the local platform yet; use file:", scheme)
+			"resources with the scheme %s: are not supported by the local platform yet; use %s:", scheme,
+			strings.Join(known, ":, "))
 	}
 	var problems []error
 	check := func(err error) {
