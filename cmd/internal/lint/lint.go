@@ -177,7 +177,7 @@ func (l *linter) unit(files map[string][]byte, dir string, depth int) *unit {
 	var err error
 	u.p, err = archive.Content{Root: dir, Files: files}.Package()
 	u.described = u.p.Metadata.Name != "" && (err == nil || u.p.Dependencies != nil)
-	if depth == maxDepth {
+	if depth == maxDepth || skipper.CodeOf(err) == skipper.CodeTooLarge {
 		l.fail(dir, err)
 		return u
 	}

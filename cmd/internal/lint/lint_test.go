@@ -109,6 +109,10 @@ func TestCheck(t *testing.T) {
 				"warning templates/notes.txt:0 is not read: the name of a template ends in .yml or .yaml",
 			},
 		},
+		"too much text": {
+			files: map[string]string{"values.yml": strings.Repeat("#\n", archive.MaxText/2)},
+			want:  []string{"error :0 "},
+		},
 		"not UTF-8": {files: map[string]string{"values.yml": "name: \xff\n"}, want: []string{"error values.yml:0 is not UTF-8"}},
 		"no templates": {files: map[string]string{"templates/hello.yml": "", "values.yml": "name: x\n"}, want: []string{
 			"error templates:0 the package renders to no application; add a template",
