@@ -164,12 +164,7 @@ func (e *edge) deployV1(ctx context.Context, client *edgegap.Client, o deployOpt
 	if o.arguments != "" {
 		request.Arguments = &o.arguments
 	}
-	if o.logStorage != "" {
-		request.LogStorage = &edgegap.LogStorage{Enabled: o.logStorage != "false"}
-		if o.logStorage != "false" && o.logStorage != "true" {
-			request.LogStorage.Endpoint = o.logStorage
-		}
-	}
+	request.LogStorage = edgegap.ParseLogStorage(o.logStorage)
 	result, err := client.DeployV1(ctx, request) //nolint:staticcheck // --v1 asks for what is deprecated
 	if err != nil {
 		return err

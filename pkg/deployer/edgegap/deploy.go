@@ -374,16 +374,10 @@ func (d *Deployer) send(ctx context.Context, p plan, index int, tags []string) (
 	if s.v1 {
 		request := edgegap.DeployV1Request{
 			Application: p.application, Version: p.version, Filters: s.filters, Environment: variables, Tags: tags,
-			WebhookURL: ready, Command: s.command, Arguments: s.arguments,
+			WebhookURL: ready, Command: s.command, Arguments: s.arguments, LogStorage: edgegap.ParseLogStorage(s.logStorage),
 		}
 		for _, user := range users {
 			request.IPs = append(request.IPs, user.IP)
-		}
-		if s.logStorage != "" {
-			request.LogStorage = &edgegap.LogStorage{Enabled: true}
-			if s.logStorage != "true" {
-				request.LogStorage.Endpoint = s.logStorage
-			}
 		}
 		got, err := d.client.DeployV1(ctx, request) //nolint:staticcheck // what asks for v1 needs what only v1 has
 		return got.RequestID, err

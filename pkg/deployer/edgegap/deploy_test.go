@@ -210,6 +210,7 @@ func TestDeploy_OldWayForWhatOnlyItKnows(t *testing.T) {
 	r := a.request("log")
 	for key, value := range map[string]string{
 		"api": "v1", "users.ip-addresses": "192.0.2.1", "filters": "city:any:Tokyo", "arguments": "-x",
+		"log-storage": "false",
 	} {
 		r.Deployment[prefix+key] = value
 	}
@@ -218,6 +219,7 @@ func TestDeploy_OldWayForWhatOnlyItKnows(t *testing.T) {
 
 	a.until(d, h, skipper.StateDeployed)
 	require.Len(t, a.fake.Journal("deploy-v1"), 1)
+	require.Contains(t, a.fake.Journal("deploy-v1")[0].Body, `"container_log_storage":{"enabled":false}`)
 	require.Equal(t, "Tokyo", a.fake.Started()[0].City)
 }
 
