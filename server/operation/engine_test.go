@@ -534,7 +534,7 @@ func TestRestart_GoesOnWhereTheServerStopped(t *testing.T) {
 func TestLostLease_TheOldServerChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := start(t, t.TempDir(), newFake(t, ""), short(), func(p *parts) {
-		p.lease = 100 * time.Millisecond
+		p.lease = time.Second // it gives up 300 ms before its end
 		p.store = func(s *repository.Store) operation.Store { return cutOff{s} }
 	})
 	t.Cleanup(func() { s.stop() })
