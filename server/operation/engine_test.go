@@ -104,7 +104,7 @@ func start(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Co
 		Begin: func(ctx context.Context, op skipper.Operation) error { return s.release.Begin(ctx, op) },
 	}, time.Now, log)
 	s.release = release.New(store, packages, s.engine, roll, accounts, release.Config{
-		HealthTimeout: 10 * time.Second, WaitLimit: 20 * time.Second, LogLimit: 1 << 20, QueueTimeout: p.queue,
+		HealthTimeout: 10 * time.Second, WaitLimit: time.Minute, LogLimit: 1 << 20, QueueTimeout: p.queue,
 	}, time.Now)
 	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan struct{})
@@ -183,7 +183,7 @@ func (s *server) upgradeWith(name, pkg, version, values string, timeout time.Dur
 // end waits until an operation has ended.
 func (s *server) end(op skipper.Operation) skipper.Operation {
 	s.tb.Helper()
-	ctx, cancel := context.WithTimeout(s.tb.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.tb.Context(), time.Minute)
 	defer cancel()
 	op, err := s.engine.Wait(ctx, op.ID, func(skipper.Operation) bool { return false })
 	require.NoError(s.tb, err)
