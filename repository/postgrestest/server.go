@@ -74,7 +74,7 @@ const memory = "/dev/shm"
 func roomy(dir string) bool {
 	const enough = 2 << 30
 	var fs syscall.Statfs_t
-	return syscall.Statfs(dir, &fs) == nil && fs.Bavail*uint64(fs.Bsize) > enough //nolint:gosec // a size
+	return syscall.Statfs(dir, &fs) == nil && fs.Bavail*uint64(fs.Bsize) > enough
 }
 
 // programFolder is $PG_BIN, else the newest version where Debian puts them.

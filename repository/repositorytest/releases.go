@@ -221,7 +221,7 @@ func testNextVersion(t *testing.T, b *bundle) {
 	require.NoError(t, b.EndCompensation(t.Context(), "default", "log.log-v1"))
 	require.Equal(t, 1, next())
 
-	op = b.leased(t, "web")
+	b.leased(t, "web")
 	now := b.clock.advance(2 * time.Minute)
 	taken, err := b.Lease(t.Context(), "server-2", now, now.Add(time.Minute), 10, nil)
 	require.NoError(t, err)

@@ -37,7 +37,7 @@ import (
 const (
 	shortRuns  = 10_000  // enough to come everywhere
 	modelRuns  = 100_000 // when all tests are asked for
-	mostSteps  = 600 // of an operation
+	mostSteps  = 600     // of an operation
 	release    = "r"
 	account    = "default"
 	undo       = time.Minute

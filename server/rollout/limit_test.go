@@ -42,43 +42,33 @@ func (m mute) Status(ctx context.Context, _ []deployer.Handle) (map[string]skipp
 func TestStep_EndsThoughThePlatformNeverAnswers(t *testing.T) {
 	t.Parallel()
 	two := 2
-	for state, want := range map[skipper.State]machine.Event{
-		skipper.StateInstall:       machine.Failed,
-		skipper.StateInstallWait:   machine.Timeout,
-		skipper.StateCompensate:    machine.Done,
-		skipper.StateUpgradeDeploy: machine.Failed,
-		skipper.StateUpgradeCheck:  machine.Timeout,
-		skipper.StateUpgradeDelete: machine.Done,
-		skipper.StateUpgradeCancel: machine.Done,
-		skipper.StateDelete:        machine.Done,
-		skipper.StateScale:         machine.Failed,
+	for state, c := range map[skipper.State]struct {
+		kind skipper.Kind
+		want machine.Event
+	}{
+		skipper.StateInstall:       {skipper.KindInstall, machine.Failed},
+		skipper.StateInstallWait:   {skipper.KindInstall, machine.Timeout},
+		skipper.StateCompensate:    {skipper.KindInstall, machine.Done},
+		skipper.StateUpgradeDeploy: {skipper.KindUpgrade, machine.Failed},
+		skipper.StateUpgradeCheck:  {skipper.KindUpgrade, machine.Timeout},
+		skipper.StateUpgradeDelete: {skipper.KindUpgrade, machine.Done},
+		skipper.StateUpgradeCancel: {skipper.KindUpgrade, machine.Done},
+		skipper.StateDelete:        {skipper.KindDelete, machine.Done},
+		skipper.StateScale:         {skipper.KindScale, machine.Failed},
 	} {
 		t.Run(string(state), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			b.installed(1, app("a", "", ""))
+			b.installed(2, app("a", "x: 1", ""))
+			if state == skipper.StateInstall || state == skipper.StateUpgradeDeploy {
+				b.store.releases[1].Apps = nil // it is handed over once more
+				delete(b.store.rows, "r.a-v2")
+			}
 			b.config.Overrun, b.config.Ask = 20*time.Millisecond, 20*time.Millisecond
 			b.on(mute{b.fake.Fake})
-			kind, target := skipper.KindDelete, 1
-			switch state {
-			case skipper.StateUpgradeDeploy, skipper.StateUpgradeCheck, skipper.StateUpgradeDelete, skipper.StateUpgradeCancel:
-				kind, target = skipper.KindUpgrade, 2
-				b.version(2, skipper.StatusUnknown, app("a", "x: 1", ""))
-				b.store.releases[1].Apps = b.store.releases[0].Apps
-			case skipper.StateInstall:
-				b.version(3, skipper.StatusUnknown, app("a", "", ""))
-				kind, target = skipper.KindInstall, 3
-			}
-			op := b.operation(kind, state, target)
+			op := b.operation(c.kind, state, 2)
 			op.Plan.Apps, op.Plan.Scale = []string{"a"}, []skipper.ScaleRequestItem{{Name: "a", Count: &two}}
-			if state == skipper.StateUpgradeCancel {
-				b.store.rows["r.a-v2"] = skipper.Deployment{
-					Account: "default", DeploymentID: "r.a-v2", ReleaseName: "r", ReleaseVersion: 2, App: "a",
-				}
-			}
-			if state == skipper.StateUpgradeDeploy {
-				b.store.releases[1].Apps = nil
-			}
 			op.Deadline = b.now // it has just come
 			limited, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
@@ -88,7 +78,7 @@ func TestStep_EndsThoughThePlatformNeverAnswers(t *testing.T) {
 				res, err = b.Step(limited, op)
 			}
 			require.NoError(t, err)
-			require.Equal(t, want, res.Event, res.Message)
+			require.Equal(t, c.want, res.Event, res.Message)
 			require.Contains(t, res.Message+deref(res.Error), "did not answer in time")
 		})
 	}

@@ -213,7 +213,7 @@ func kinds() []kind {
 			do: func(u *user) {
 				_, _, err := u.c.Delete(u.ctx, u.release, false)
 				u.ack("delete", err)
-				u.p.gone(u.dead)
+				u.compensated()
 			},
 			kept: func(acked map[string]bool, s seen) bool {
 				return s.status[1] == skipper.StatusDeleted || !acked["delete"] && s.stands(1)
@@ -302,7 +302,7 @@ func kinds() []kind {
 			name: "orphan, removed", on: "fake", setting: ghost,
 			do: func(u *user) {
 				u.ack("remove", errorOf(u.c.RemoveOrphans(u.ctx, skipper.OrphanRequest{All: true})))
-				u.p.gone(u.dead)
+				u.compensated()
 			},
 			again: func(u *user) {
 				u.noOrphan("remove")
@@ -416,6 +416,20 @@ func cancelQueued(u *user) {
 	u.until(func(skipper.Operation) bool {
 		ops, err := u.c.Operations(u.ctx, u.release)
 		return err == nil && !slices.ContainsFunc(ops, func(op skipper.Operation) bool { return !ended(op) })
+	})
+}
+
+// compensated waits until nothing has to go any more, or the server is dead.
+func (u *user) compensated() {
+	u.p.gone(u.dead)
+	wait(patience, func() bool {
+		select {
+		case <-u.dead:
+			return true
+		default:
+		}
+		found, err := u.c.Orphans(u.ctx)
+		return err == nil && len(found.Items) == 0
 	})
 }
 
