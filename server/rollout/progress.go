@@ -24,7 +24,11 @@ const (
 // come, or a cancel was asked for: a download may take longer than anybody wants to wait. end comes after the call.
 func (r *Rollout) handing(ctx context.Context, op skipper.Operation) (handing context.Context, end func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(max(op.Deadline.Sub(r.clock()), lastTry), func() { cancel(context.DeadlineExceeded) })
+	left := op.Deadline.Sub(r.clock())
+	if left <= 0 {
+		left = lastTry
+	}
+	timer := time.AfterFunc(left, func() { cancel(context.DeadlineExceeded) })
 	looked := r.clock()
 	handing = resource.WithProgress(ctx, func(p resource.Progress) {
 		r.doing.Store(op.ID, p.String())
