@@ -43,6 +43,8 @@ test: ## run the tests; names what this machine lacks, whose tests are skipped
 	@command -v java >/dev/null || echo 'java is missing: tests that run a jar are skipped'
 	@[ -x "$$PG_BIN/postgres" ] || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
 		echo 'postgres is missing: tests on PostgreSQL are skipped (install postgresql or set PG_BIN)'
+	@case ",$$SKIFF_TEST_REQUIRE," in *,maven,*) ;; *) \
+		echo 'tests that download from Maven Central are skipped (SKIFF_TEST_REQUIRE=maven runs them)';; esac
 	go test ./...
 
 race: ## run the tests with the race detector (needs a C compiler)

@@ -31,7 +31,7 @@ func (c *cli) handOver(
 		case <-first.C:
 		}
 		if text := waitsFor(ctx, s, name); text != "" {
-			text = what + " of " + name + ": it " + text
+			text = what + " of " + name + ": " + text
 			if c.IsTTY {
 				p.last = text // a terminal shows how it grows in one line
 			}
