@@ -45,6 +45,8 @@ test: ## run the tests; names what this machine lacks, whose tests are skipped
 		echo 'postgres is missing: tests on PostgreSQL are skipped (install postgresql or set PG_BIN)'
 	@command -v dockerd >/dev/null && command -v ip >/dev/null && [ "$$(id -u)" = 0 ] || \
 		echo 'docker is missing, or we are not root: tests on a Docker engine are skipped (install docker.io and iproute2)'
+	@case ",$$SKIFF_TEST_REQUIRE," in *,maven,*) ;; *) \
+		echo 'tests that download from Maven Central are skipped (SKIFF_TEST_REQUIRE=maven runs them)';; esac
 	go test ./...
 
 race: ## run the tests with the race detector (needs a C compiler)

@@ -62,3 +62,17 @@ func FuzzMetadata(f *testing.F) {
 		}
 	})
 }
+
+func FuzzWebAddress(f *testing.F) {
+	f.Add("https://ann:secret@host/apps/hello?token=x", "1.0")
+	f.Fuzz(func(t *testing.T, location, version string) {
+		a, err := webAddressOf(Ref{Location: location, Version: version})
+		if err != nil {
+			return
+		}
+		require.NotEmpty(t, a.url.Host)
+		require.Nil(t, a.url.User)
+		require.Regexp(t, `^[A-Za-z0-9_][A-Za-z0-9_.-]*$`, a.name())
+		require.LessOrEqual(t, len(a.name()), 128)
+	})
+}

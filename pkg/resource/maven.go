@@ -101,6 +101,10 @@ func (r Resolver) resolution(c Coordinates) (*resolution, error) {
 // artifact gives the file of an artifact in the local repository; it is fetched when it is not there, or when it is a
 // snapshot that may have changed.
 func (m *resolution) artifact(ctx context.Context) (string, error) {
+	// A local repository that may only be read is good for what it has.
+	if file := m.inLocal(m.want.folder(), m.want.file(m.want.Version)); !m.want.changing() && present(file) {
+		return file, nil
+	}
 	if err := os.MkdirAll(m.local, 0o755); err != nil { //nolint:gosec // as Maven makes it
 		return "", skipper.Errorf(skipper.CodeInvalid, "the local Maven repository %s cannot be made: %w; maven.local-repository names another", m.local, err)
 	}

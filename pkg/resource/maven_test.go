@@ -395,3 +395,14 @@ func TestMaven_TheLocalRepositoryMustBeWritable(t *testing.T) {
 
 	require.Contains(t, b.refused(t, "maven://com.acme:hello:1.0", skipper.CodeInvalid), "cannot be made")
 }
+
+func TestMaven_ALocalRepositoryMayBeReadOnly(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	file := filepath.Join(b.Maven.LocalRepository, "com/acme/hello/1.0/hello-1.0.jar")
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	require.NoError(t, os.WriteFile(file, []byte("jar"), 0o644))
+
+	require.Equal(t, "jar", b.content(t, "maven://com.acme:hello:1.0"))
+	require.NoDirExists(t, filepath.Join(b.Maven.LocalRepository, ".skiff"), "nothing is written")
+}

@@ -54,11 +54,12 @@ var oddCharacters = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
 
 // name is the last part of the path, with characters that any system has in file names.
 func (a webAddress) name() string {
-	name := strings.TrimLeft(oddCharacters.ReplaceAllString(path.Base(a.url.Path), "_"), ".-")
+	name := oddCharacters.ReplaceAllString(path.Base(a.url.Path), "_")
+	name = strings.TrimLeft(name[max(0, len(name)-128):], ".-")
 	if name == "" {
 		return "resource"
 	}
-	return name[max(0, len(name)-128):]
+	return name
 }
 
 // key tells addresses apart, also those of different users.

@@ -31,7 +31,11 @@ func (c *cli) handOver(
 		case <-first.C:
 		}
 		if text := waitsFor(ctx, s, name); text != "" {
-			p.show(what+" of "+name+": it "+text, c.Clock().Sub(start))
+			text = what + " of " + name + ": " + text
+			if c.IsTTY {
+				p.last = text // a terminal shows how it grows in one line
+			}
+			p.show(text, c.Clock().Sub(start))
 		}
 	}
 }
