@@ -83,6 +83,7 @@ func TestLoad_UnderstandsTheEnvironmentOfAComposeFile(t *testing.T) {
 		ShutdownTimeout: 5 * time.Second, PortRange: PortRange{Low: 20000, High: 20100}, DebugPort: 9999,
 		DebugAddress: "*:9999", DebugSuspend: true, InheritLogging: true, AppAdmin: AppAdmin{User: "u", Password: "p"},
 		StartupProbe: Probe{Path: "/up"}, HealthProbe: Probe{Path: "/alive"},
+		RestartPolicy: "never", RestartDelay: time.Second, OnServerExit: "leave", LogMaxSize: "16m", LogMaxFiles: 4,
 	}}, c.Platform.Local.Accounts))
 	require.Equal(t, []string{"these settings do nothing here: LOGGING_LEVEL_ORG_SPRINGFRAMEWORK_CLOUD_SKIPPER, " +
 		"MAVEN_LOCAL_REPOSITORY, SERVER_SERVLET_CONTEXT_PATH"}, warnings)
