@@ -1,5 +1,7 @@
 package skipper
 
+import "time"
+
 // UploadRequest brings a package into a local repository.
 type UploadRequest struct {
 	Name               *string `json:"name"`
@@ -125,6 +127,24 @@ type OperationFilter struct {
 // LogInfo has the logs of applications by deployment id.
 type LogInfo struct {
 	Logs map[string]string `json:"logs"`
+}
+
+// LogQuery chooses lines of the logs of a release. Its zero value is all that is kept, of all applications.
+type LogQuery struct {
+	DeploymentID string    // of one application, in any case; empty: all
+	Instance     string    // id of one instance, as in the status; empty: all
+	Tail         int       // the last lines of each stream of each instance; 0: all that is kept, negative: none
+	Since        time.Time // lines from then on, where their time is known; zero: all
+	Follow       bool      // go on with what is written from now on
+}
+
+// LogLine is one line of the output of an instance.
+type LogLine struct {
+	DeploymentID string     `json:"deploymentId"`
+	Instance     string     `json:"instance,omitempty"` // empty where the platform does not tell
+	Stream       string     `json:"stream"`             // stdout or stderr
+	Time         *time.Time `json:"time,omitempty"`     // nil where it is not known
+	Text         string     `json:"text"`
 }
 
 // PageRequest asks for a part of a list.

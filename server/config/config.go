@@ -142,6 +142,27 @@ type LocalAccount struct {
 	HealthProbe Probe `koanf:"health-probe"`
 	// Docker says how applications with docker: resources run.
 	Docker LocalDocker `koanf:"docker"`
+	// RestartPolicy starts instances again that have ended: never, on-failure or always; default never.
+	RestartPolicy string `koanf:"restart-policy"`
+	// RestartDelay is the time before the first restart, which doubles up to a minute; default 1s.
+	RestartDelay time.Duration `koanf:"restart-delay"`
+	// OnLost is what becomes of an instance that ended while no server watched: report or restart; default: as the
+	// restart policy says.
+	OnLost string `koanf:"on-lost"`
+	// OnServerExit is what an orderly end of the server does to applications: leave or stop; default leave.
+	OnServerExit string `koanf:"on-server-exit"`
+	// LogMaxSize is the size of a log file above which it is put aside, as 16m or 1g; default 16m, 0: never.
+	LogMaxSize string `koanf:"log-max-size"`
+	// LogMaxFiles is how many of those are kept of each stream of an instance; default 4.
+	LogMaxFiles int `koanf:"log-max-files"`
+	// Limits are what one instance may use at most.
+	Limits Limits `koanf:"limits"`
+}
+
+// Limits of an instance hold only where control groups are delegated to the server; its status says so otherwise.
+type Limits struct {
+	Memory string `koanf:"memory"` // as 512m or 1g; default: none
+	CPU    string `koanf:"cpu"`    // cores as 1.5 or 500m; default: none
 }
 
 // PortRange bounds the ports given to applications: from low to below high.
@@ -229,6 +250,11 @@ func defaultLocalAccount() LocalAccount {
 		PortRange:                PortRange{Low: 20000, High: 61000},
 		DebugSuspend:             true,
 		Docker:                   defaultLocalDocker(),
+		RestartPolicy:            "never",
+		RestartDelay:             time.Second,
+		OnServerExit:             "leave",
+		LogMaxSize:               "16m",
+		LogMaxFiles:              4,
 	}
 }
 

@@ -91,6 +91,7 @@ func TestLoad_UnderstandsTheEnvironmentOfAComposeFile(t *testing.T) {
 			Network: "dataflow_default", PortRange: PortRange{Low: 20200, High: 61000}, VolumeMounts: "/tmp:/tmp",
 			PortMappings: "80:80", AdditionalHosts: "db:10.0.0.1", PublishAddress: "0.0.0.0",
 		},
+		RestartPolicy: "never", RestartDelay: time.Second, OnServerExit: "leave", LogMaxSize: "16m", LogMaxFiles: 4,
 	}}, c.Platform.Local.Accounts))
 	require.Equal(t, []string{"these settings do nothing here: LOGGING_LEVEL_ORG_SPRINGFRAMEWORK_CLOUD_SKIPPER, " +
 		"SERVER_SERVLET_CONTEXT_PATH"}, warnings)

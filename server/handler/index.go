@@ -95,6 +95,7 @@ func (h *Handler) releaseIndex(_ context.Context, r request) (answer, error) {
 		"states", "/states{?names}",
 	)
 	index.Links.Add("history", hal.NewLink(r.base+"/api/releases/search/"+historySearch+"{?name}"))
+	index.Links.Add("logs", hal.NewLink(r.base+"/api/release/logs/{name}{?tail,since,instance,follow}"))
 	index.Links.Add("operations", hal.NewLink(r.base+"/api/operations{?releaseName,kind,outcome,state,page,size,sort}"))
 	return ok(index)
 }

@@ -16,8 +16,6 @@ func (h *Handler) releaseRoutes() []route {
 		plain(http.MethodGet, release+"/states", h.states),
 		model(http.MethodGet, release+"/status/:name", h.status),
 		model(http.MethodGet, release+"/status/:name/:version", h.status),
-		model(http.MethodGet, release+"/logs/:name", h.logs),
-		model(http.MethodGet, release+"/logs/:name/:deployment", h.logs),
 		model(http.MethodGet, release+"/manifest/:name", h.manifest),
 		model(http.MethodGet, release+"/manifest/:name/:version", h.manifest),
 		model(http.MethodGet, release+"/list", h.list),
@@ -97,17 +95,6 @@ func (h *Handler) states(ctx context.Context, r request) (answer, error) {
 		}
 	}
 	return ok(states)
-}
-
-func (h *Handler) logs(ctx context.Context, r request) (answer, error) {
-	logs, err := h.releases.Logs(ctx, r.params["name"], r.params["deployment"])
-	if err != nil {
-		return answer{}, err
-	}
-	if logs.Logs == nil {
-		logs.Logs = map[string]string{}
-	}
-	return ok(logs)
 }
 
 func (h *Handler) list(ctx context.Context, r request) (answer, error) {

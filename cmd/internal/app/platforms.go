@@ -128,6 +128,12 @@ func settings(c config.Config, name string) local.Settings {
 	}
 	s.AdminUser, s.AdminPassword = a.AppAdmin.User, string(a.AppAdmin.Password)
 	s.StartupProbePath, s.HealthProbePath = a.StartupProbe.Path, a.HealthProbe.Path
+	s.RestartPolicy, s.RestartDelay = a.RestartPolicy, int(a.RestartDelay/time.Second)
+	s.OnLost, s.OnServerExit = a.OnLost, a.OnServerExit
+	s.LimitMemory, s.LimitCPU, s.LogMaxFiles = a.Limits.Memory, a.Limits.CPU, a.LogMaxFiles
+	if size, err := deployer.Megabytes(a.LogMaxSize); err == nil { // the configuration is validated
+		s.LogMaxSize = size
+	}
 	return s
 }
 

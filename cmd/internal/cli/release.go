@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -223,35 +222,4 @@ func newReleaseManifest(c *cli) *cobra.Command {
 	releaseName(cmd, &name)
 	releaseVersion(cmd, &version)
 	return cmd
-}
-
-func newReleaseLogs(c *cli) *cobra.Command {
-	var name string
-	cmd := &cobra.Command{
-		Use:     "logs [RELEASE]",
-		Short:   "Print the logs of a release's applications",
-		Example: "  skiff release logs hello",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			name, err := named(args, name, "release-name")
-			if err != nil {
-				return err
-			}
-			logs, err := s.Logs(ctx, name)
-			if err != nil {
-				return err
-			}
-			return c.show(logs, func() error { return c.showLogs(logs) })
-		}),
-	}
-	releaseName(cmd, &name)
-	return cmd
-}
-
-func (c *cli) showLogs(info skipper.LogInfo) error {
-	parts := []string{}
-	for _, id := range slices.Sorted(maps.Keys(info.Logs)) {
-		parts = append(parts, fmt.Sprintf("==> %s <==\n%s\n", id, strings.TrimSuffix(info.Logs[id], "\n")))
-	}
-	return c.say("%s", strings.Join(parts, "\n"))
 }

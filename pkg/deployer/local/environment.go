@@ -30,7 +30,7 @@ func (d *Deployer) environment(p plan, rec *record, i instance) ([]string, error
 	}
 	maps.Copy(env, own)
 	env[ownerVariable] = mark{
-		owner: d.owner(p.request.Owner), id: p.id, index: i.Index, nonce: i.Nonce, hash: rec.Hash, port: i.Port, dir: rec.Dir,
+		owner: d.owner(p.request.Owner), id: p.id, index: i.Index, nonce: i.key(), hash: rec.Hash, port: i.Port, dir: rec.Dir,
 	}.String()
 	list := make([]string, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {

@@ -26,9 +26,7 @@ func (d *Deployer) Validate(_ context.Context, r deployer.Request) error {
 	check(err)
 	s, err := d.settings(r)
 	check(err)
-	if s.PortLow < 1 || s.PortHigh > 1<<16 || s.PortLow >= s.PortHigh {
-		check(fmt.Errorf("port-range: low must be above 0 and below high, found { low=%d, high=%d }", s.PortLow, s.PortHigh))
-	}
+	problems = append(problems, s.check()...)
 	_, err = maxHeap(r)
 	check(err)
 	check(checkCount(r))
