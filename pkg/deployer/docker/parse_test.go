@@ -36,8 +36,12 @@ func TestParseImage(t *testing.T) {
 		require.Equal(t, c.want, reference.FamiliarString(named))
 	}
 	for _, c := range []struct{ location, version string }{
-		{"docker:", ""}, {"docker:acme/LOG", ""}, {"docker:acme/log:1.0.0", "2.0.0"}, {"docker:acme/log", "a b"},
-		{"docker:acme/log" + digest, "1"}, {"docker:acme/log@sha256:12", ""},
+		{"docker:", ""},
+		{"docker:acme/LOG", ""},
+		{"docker:acme/log:1.0.0", "2.0.0"},
+		{"docker:acme/log", "a b"},
+		{"docker:acme/log" + digest, "1"},
+		{"docker:acme/log@sha256:12", ""},
 	} {
 		_, err := parseImage(resource.Ref{Location: c.location, Version: c.version})
 		require.ErrorIs(t, err, deployer.ErrInvalid, c.location)
