@@ -83,7 +83,8 @@ type Deployer struct {
 	http   *http.Client
 
 	mu       sync.Mutex
-	started  map[string]bool      // containers whose startup probe has passed, by id and time of start
+	started  map[string]bool      // containers whose startup probe has passed, by id
+	listened map[string]bool      // containers that took a connection when they were last asked
 	deadline map[string]time.Time // ends of grace periods that have begun, by container
 	self     *surroundings        // see surroundings
 }
@@ -102,7 +103,7 @@ func New(c Config) (*Deployer, error) {
 	d := &Deployer{
 		Config: c, host: c.Engine.Host,
 		http:    &http.Client{Timeout: probeTimeout, Transport: &http.Transport{DisableKeepAlives: true}},
-		started: map[string]bool{}, deadline: map[string]time.Time{},
+		started: map[string]bool{}, listened: map[string]bool{}, deadline: map[string]time.Time{},
 	}
 	ca, cert, key := c.Engine.CA, c.Engine.Cert, c.Engine.Key
 	if d.host == "" {

@@ -130,7 +130,7 @@ func freeRange(t *testing.T, count int) int {
 	for low := 20000 + os.Getpid()%5000; ; low += count {
 		open := 0
 		for n := range count {
-			listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(low+n)) //nolint:noctx // it is only tried
+			listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(low+n))
 			if err == nil {
 				open++
 				require.NoError(t, listener.Close())

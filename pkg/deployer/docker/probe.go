@@ -19,6 +19,7 @@ const (
 	dialTimeout = 300 * time.Millisecond
 	// An engine's proxy takes a connection before it knows whether the application does, and closes it when not.
 	closeTimeout = 150 * time.Millisecond
+	closeAgain   = 10 * time.Millisecond
 )
 
 // place is where an application is reached from here.
@@ -141,7 +142,7 @@ func (d *Deployer) probeAll(ctx context.Context, i instance, at place, out *skip
 			out.State = skipper.StateFailed
 			out.Attributes[deployer.AttributeReason] = "its health probe " + health + " does not answer well"
 		}
-	case startup != "" || d.listens(ctx, at):
+	case startup != "" || d.listens(ctx, i, at):
 		out.State = skipper.StateDeployed
 	}
 }
@@ -173,18 +174,34 @@ func (d *Deployer) probe(ctx context.Context, at place, path string) bool {
 	return answer.StatusCode/100 == 2
 }
 
-// listens says whether the application takes connections.
-func (d *Deployer) listens(ctx context.Context, at place) bool {
+// listens says whether the application takes connections. One that did is not waited for as long the next time: a late
+// answer of the proxy makes nothing deployed that was not.
+func (d *Deployer) listens(ctx context.Context, i instance, at place) bool {
+	d.mu.Lock()
+	wait := closeTimeout
+	if d.listened[i.ID] {
+		wait = closeAgain
+	}
+	d.mu.Unlock()
+	open := staysOpen(ctx, at.address(), wait)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.listened[i.ID] = open
+	return open
+}
+
+// staysOpen says whether a connection is taken and not closed again at once.
+func staysOpen(ctx context.Context, address string, wait time.Duration) bool {
 	dialer := net.Dialer{Timeout: dialTimeout}
-	connection, err := dialer.DialContext(ctx, "tcp", at.address())
+	connection, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return false
 	}
-	defer func() { _ = connection.Close() }()                                        // nothing was written
-	if err := connection.SetReadDeadline(time.Now().Add(closeTimeout)); err != nil { //nolint:forbidigo // the system's clock counts
+	defer func() { _ = connection.Close() }()                                // nothing was written
+	if err := connection.SetReadDeadline(time.Now().Add(wait)); err != nil { //nolint:forbidigo // the system's clock counts
 		return false
 	}
 	n, err := connection.Read(make([]byte, 1))
-	var timeout net.Error
-	return n > 0 || errors.As(err, &timeout) && timeout.Timeout()
+	timeout, ok := errors.AsType[net.Error](err)
+	return n > 0 || ok && timeout.Timeout()
 }

@@ -167,17 +167,20 @@ func TestPull_WithTheLoginThatIsThere(t *testing.T) {
 			a.config.Engine.Logins = []docker.Login{{Host: host, Username: registryUser, Password: registryPassword}}
 		},
 		"of docker login": func(t *testing.T, a *account, host string) {
+			t.Helper()
 			a.config.Environ = dockerConfig(t, fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, host, auth))
 		},
 		"of docker login, as an address": func(t *testing.T, a *account, host string) {
+			t.Helper()
 			a.config.Environ = dockerConfig(t, fmt.Sprintf(`{"auths":{"http://%s/v2/":{"auth":%q}}}`, host, auth))
 		},
 		"of a helper": func(t *testing.T, a *account, host string) {
+			t.Helper()
 			a.config.Environ = dockerConfig(t, fmt.Sprintf(`{"credHelpers":{%q:"mine"}}`, host))
 			dir, _, _ := strings.Cut(strings.TrimPrefix(a.config.Environ[1], "PATH="), ":")
 			script := fmt.Sprintf("#!/bin/sh\nread host\n[ \"$host\" = %s ] || exit 1\n"+
 				"echo '{\"Username\":%q,\"Secret\":%q}'\n", host, registryUser, registryPassword)
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "docker-credential-mine"), []byte(script), 0o700)) //nolint:gosec // it is run
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "docker-credential-mine"), []byte(script), 0o700))
 		},
 	} {
 		for _, basic := range []bool{false, true} {

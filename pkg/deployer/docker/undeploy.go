@@ -155,4 +155,5 @@ func (d *Deployer) forget(id string) {
 	defer d.mu.Unlock()
 	delete(d.deadline, id)
 	delete(d.started, id)
+	delete(d.listened, id)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -253,9 +254,7 @@ func (d *Mixed) Status(ctx context.Context, handles []deployer.Handle) (map[stri
 	}
 	ask := func() error {
 		all, err := d.engine.Status(ctx, slices.Concat(containers, either))
-		for id, status := range all {
-			out[id] = status
-		}
+		maps.Copy(out, all)
 		return err
 	}
 	switch {

@@ -159,6 +159,7 @@ func TestMixed_OnAnEngine(t *testing.T) {
 }
 
 func sideBySide(t *testing.T, m *mixed) {
+	t.Helper()
 	d := m.deployer()
 	one, two := m.deploy(d, m.process("process")), m.deploy(d, m.container("container"))
 	awaitOn(t, d, one, skipper.StateDeployed)
@@ -188,6 +189,7 @@ func sideBySide(t *testing.T, m *mixed) {
 }
 
 func samePort(t *testing.T, m *mixed) {
+	t.Helper()
 	m.settings.PortLow, m.settings.PortHigh = 21000, 22000
 	d, r := m.deployer(), m.container("log")
 	r.Count = 2
@@ -214,6 +216,7 @@ func samePort(t *testing.T, m *mixed) {
 // portTaken is what the engine finds in use though it was free when it was leased: the range has two ports, and a
 // container of another installation, whose leases are elsewhere, has one of them.
 func portTaken(t *testing.T, m *mixed) {
+	t.Helper()
 	low := freeInARow(t, 2)
 	other := newMixed(t, m.host)
 	r := other.container("log")
@@ -234,6 +237,7 @@ func portTaken(t *testing.T, m *mixed) {
 }
 
 func dockerProperties(t *testing.T, m *mixed) {
+	t.Helper()
 	const prefix = "spring.cloud.deployer.local."
 	d, r := m.deployer(), m.container("log")
 	r.Deployment[prefix+"docker.additionalHosts"] = "db:10.0.0.1"
@@ -261,6 +265,7 @@ func dockerProperties(t *testing.T, m *mixed) {
 }
 
 func notBoth(t *testing.T, m *mixed) {
+	t.Helper()
 	d := m.deployer()
 	container, process := m.container("one"), m.process("two")
 	one, two := m.deploy(d, container), m.deploy(d, process)
@@ -279,6 +284,7 @@ func notBoth(t *testing.T, m *mixed) {
 
 // engineAway is an account that has containers, and whose engine does not answer; its processes go on.
 func engineAway(t *testing.T, m *mixed) {
+	t.Helper()
 	d := m.deployer()
 	one, two := m.deploy(d, m.process("process")), m.deploy(d, m.container("container"))
 	here := m.host
