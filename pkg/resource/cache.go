@@ -57,10 +57,7 @@ func (c *cache) index(key string) string {
 
 // lookup gives what an address stood for last, if the file is still there; it is not removed for some time from now on.
 func (c *cache) lookup(ctx context.Context, key string) (entry, bool, error) {
-	text, err := readBounded(c.index(key))
-	if err != nil {
-		return entry{}, false, nil //nolint:nilerr // as good as not there
-	}
+	text, _ := readBounded(c.index(key)) // one that cannot be read is as good as not there
 	var e entry
 	if json.Unmarshal(text, &e) != nil || len(e.Digest) != 2*sha256.Size || e.Name != filepath.Base(e.Name) {
 		return entry{}, false, nil
@@ -71,10 +68,7 @@ func (c *cache) lookup(ctx context.Context, key string) (entry, bool, error) {
 
 // named gives the file with a digest, whatever address it came from.
 func (c *cache) named(ctx context.Context, digest string) (string, bool, error) {
-	found, err := os.ReadDir(filepath.Join(c.dir, "files", digest))
-	if err != nil {
-		return "", false, nil //nolint:nilerr // as good as not there
-	}
+	found, _ := os.ReadDir(filepath.Join(c.dir, "files", digest)) // none when that cannot be read
 	for _, file := range found {
 		info, err := file.Info()
 		if err != nil {
@@ -97,7 +91,7 @@ func (c *cache) touch(ctx context.Context, e entry) (bool, error) {
 	defer unlock()
 	info, err := os.Stat(c.path(e))
 	if err != nil || info.Size() != e.Size || !info.Mode().IsRegular() {
-		return false, nil //nolint:nilerr // as good as not there
+		return false, nil // as good as not there
 	}
 	now := c.clock()
 	return true, os.Chtimes(filepath.Dir(c.path(e)), now, now)
@@ -203,8 +197,7 @@ type kept struct {
 // evict removes what was not used for the longest time until the cache is within its limit. What cannot be removed now
 // stays, and is looked at again with the next download.
 func (c *cache) evict(ctx context.Context) {
-	all, total := c.inventory()
-	if total <= c.limit {
+	if _, total := c.inventory(); total <= c.limit {
 		return
 	}
 	running := commandLines()
@@ -213,7 +206,7 @@ func (c *cache) evict(ctx context.Context) {
 		return
 	}
 	defer unlock()
-	all, total = c.inventory()
+	all, total := c.inventory()
 	slices.SortFunc(all, func(a, b kept) int { return a.used.Compare(b.used) })
 	for _, k := range all {
 		if total <= c.limit {

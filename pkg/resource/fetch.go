@@ -61,7 +61,8 @@ func newFetcher(connect, silence time.Duration, clock func() time.Time) *fetcher
 		IdleConnTimeout:        10 * time.Second,
 		ForceAttemptHTTP2:      true,
 	}
-	transport.RegisterProtocol("file", http.NewFileTransport(http.Dir("/"))) // repositories of Maven may be folders
+	// Repositories of Maven may be folders. Nothing that a server says leads to one: see redirect.
+	transport.RegisterProtocol("file", http.NewFileTransport(http.Dir("/"))) //nolint:gosec // the configuration names it
 	return &fetcher{
 		client: &http.Client{
 			Transport:     transport,
@@ -201,12 +202,10 @@ func refused(resp *http.Response) error {
 
 // failure says why nothing, or not all, came. Addresses are cut from the errors of net/http: they may hold credentials.
 func failure(ctx context.Context, err error) error {
-	var known *skipper.Error
-	if errors.As(err, &known) {
+	if _, known := errors.AsType[*skipper.Error](err); known {
 		return err
 	}
-	var address *url.Error
-	if errors.As(err, &address) {
+	if address, ok := errors.AsType[*url.Error](err); ok {
 		err = address.Err
 	}
 	var certificate *tls.CertificateVerificationError

@@ -76,8 +76,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	f.mu.Lock()
 	f.hits[path]++
-	hook, body, found := f.hook, f.files[path], false
-	_, found = f.files[path]
+	hook := f.hook
+	body, found := f.files[path]
 	f.mu.Unlock()
 	switch {
 	case hook != nil && hook(w, r):

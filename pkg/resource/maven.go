@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -194,7 +195,7 @@ func (m *resolution) snapshot(ctx context.Context, c Coordinates) (string, error
 		if !r.Snapshots.Enabled {
 			continue
 		}
-		meta, err := m.metadata(ctx, &m.repos[i], r.Snapshots, c.folder(), c.snapshot())
+		meta, err := m.metadata(ctx, &m.repos[i], r.Snapshots, c.folder())
 		if ctx.Err() != nil {
 			return "", m.storage(ctx, ctx.Err())
 		}
@@ -259,7 +260,7 @@ func (m *resolution) named(ctx context.Context, c Coordinates) (string, error) {
 		if !policy.Enabled {
 			continue
 		}
-		meta, err := m.metadata(ctx, &m.repos[i], policy, c.home(), false)
+		meta, err := m.metadata(ctx, &m.repos[i], policy, c.home())
 		switch {
 		case ctx.Err() != nil:
 			return "", m.storage(ctx, ctx.Err())
@@ -277,8 +278,7 @@ func (m *resolution) named(ctx context.Context, c Coordinates) (string, error) {
 
 // metadata gives what a repository says of a folder: as it was fetched before, while the update policy is content with
 // that or the repository cannot be asked. CodeNotFound when it has none.
-func (m *resolution) metadata(ctx context.Context, r *Repository, p Policy, folder string, snapshot bool,
-) (metadata, error) {
+func (m *resolution) metadata(ctx context.Context, r *Repository, p Policy, folder string) (metadata, error) {
 	file := m.inLocal(folder, "maven-metadata-"+r.ID+".xml")
 	info, err := os.Stat(file)
 	known := err == nil
@@ -409,7 +409,7 @@ func (m *resolution) compare(ctx context.Context, r Repository, at string, sums 
 			return err
 		}
 		got := hex.EncodeToString(sums[i].Sum(nil))
-		for _, word := range strings.Fields(text.String()) { // some write the name beside it
+		for word := range strings.FieldsSeq(text.String()) { // some write the name beside it
 			if strings.EqualFold(word, got) {
 				return nil
 			}
@@ -432,10 +432,8 @@ func (m *resolution) remember(ctx context.Context, folder, name, repository stri
 		}
 	}
 	text := "#NOTE: This is a Maven Resolver internal implementation file, its format can be changed without prior notice.\n" +
-		"#" + m.clock().UTC().Format("Mon Jan 02 15:04:05 UTC 2006") + "\n"
-	for _, line := range sortedKeys(lines) {
-		text += line + "\n"
-	}
+		"#" + m.clock().UTC().Format("Mon Jan 02 15:04:05 UTC 2006") + "\n" +
+		strings.Join(slices.Sorted(maps.Keys(lines)), "\n") + "\n"
 	if err := m.depot.write(file, []byte(text), 0o644); err != nil {
 		m.logger.WarnContext(ctx, "where the file came from cannot be noted for Maven", "file", file, "error", err)
 	}

@@ -29,7 +29,8 @@ func TestMaven_FetchesOnceAndSharesWithMaven(t *testing.T) {
 	b := setup(t, f)
 
 	for _, ref := range []resource.Ref{
-		{Location: "maven://com.acme:hello:1.0"}, {Location: "maven:com.acme:hello", Version: "1.0"},
+		{Location: "maven://com.acme:hello:1.0"},
+		{Location: "maven:com.acme:hello", Version: "1.0"},
 		{Location: "maven://com.acme:hello:1.0", Version: "1.0"},
 	} {
 		file, err := resource.New(b.Config).File(t.Context(), ref)

@@ -87,7 +87,7 @@ func (m mirror) matches(r Repository) bool {
 		return true
 	}
 	found := false
-	for _, pattern := range strings.Split(m.Of, ",") {
+	for pattern := range strings.SplitSeq(m.Of, ",") {
 		pattern = strings.TrimSpace(pattern)
 		switch {
 		case pattern == "!"+r.ID:

@@ -3,7 +3,6 @@ package resource
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -144,5 +143,3 @@ func (r Resolver) watched(ctx context.Context) context.Context {
 		}
 	})
 }
-
-func sortedKeys(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }
