@@ -193,8 +193,8 @@ func lastLines(f *os.File, n int) (from int64, found int, err error) {
 		if _, err := f.ReadAt(part, begin); err != nil {
 			return 0, 0, err
 		}
-		for at := len(part) - 1; at >= 0; at-- {
-			if part[at] == '\n' && begin+int64(at) != info.Size()-1 {
+		for at, b := range slices.Backward(part) {
+			if b == '\n' && begin+int64(at) != info.Size()-1 {
 				if found++; found == n {
 					return begin + int64(at) + 1, found, nil
 				}
