@@ -21,7 +21,7 @@ const steadyTick = time.Second
 // notes how they end, starts them again where that is asked for, and keeps their logs small.
 func (d *Deployer) begin() {
 	d.once.Do(func() {
-		d.address = ownAddress()
+		d.address = ownAddress(d.life)
 		d.readRecords()
 		d.watchers.Go(d.care)
 	})

@@ -94,7 +94,7 @@ func (g cgroups) place(name string, l limits) (string, error) {
 		}
 	}
 	dir := filepath.Join(g.base, name)
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", fmt.Errorf("make the control group: %w", err)
 	}
 	for controller, value := range wanted {

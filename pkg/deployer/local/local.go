@@ -105,7 +105,7 @@ func New(c Config) (*Deployer, error) {
 	if os.Getpid() == 1 {
 		c.Logger.Warn("the server is process 1: what applications leave behind is not reaped; run the container with --init")
 	}
-	life, endLife := context.WithCancel(context.Background())
+	life, endLife := context.WithCancel(context.Background()) //nolint:forbidigo // care lasts until Close, not until a call ends
 	return &Deployer{
 		slots: make(chan struct{}, probesAtOnce), wake: make(chan struct{}, 1), life: life, endLife: endLife,
 		stopping: make(chan struct{}), Config: c, host: host, boot: boot,

@@ -28,12 +28,12 @@ const (
 )
 
 // ownAddress is the IPv4 address that the machine's own name stands for, as in the reference, or the loopback one.
-func ownAddress() string {
+func ownAddress(ctx context.Context) string {
 	name, err := os.Hostname()
 	if err != nil {
 		return loopback
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	if found, err := net.DefaultResolver.LookupIP(ctx, "ip4", name); err == nil && len(found) > 0 {
 		return found[0].String()

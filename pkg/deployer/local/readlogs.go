@@ -40,7 +40,7 @@ func (d *Deployer) ReadLogs(ctx context.Context, h deployer.Handle, o deployer.L
 		if err != nil {
 			return err
 		}
-		gone := rec == nil || rec.InheritLogging
+		gone := rec == nil || rec.InheritLogging || !d.left(rec)
 		if !gone {
 			if err := d.openStreams(h.ID, rec, o, streams, first); err != nil {
 				return err
@@ -61,6 +61,13 @@ func (d *Deployer) ReadLogs(ctx context.Context, h deployer.Handle, o deployer.L
 		case <-ticker.C:
 		}
 	}
+}
+
+// left says whether anything is left of a deployment: its record, or a live process.
+func (d *Deployer) left(rec *record) bool {
+	return d.noted(rec.ID) || slices.ContainsFunc(slices.Clone(rec.Instances), func(i instance) bool {
+		return d.settle(rec.ID, rec, &i) != nil
+	})
 }
 
 // openStreams begins to read instances that were not read so far: from their tail at first, then from their beginning.
@@ -186,8 +193,8 @@ func lastLines(f *os.File, n int) (from int64, found int, err error) {
 		if _, err := f.ReadAt(part, begin); err != nil {
 			return 0, 0, err
 		}
-		for at := len(part) - 1; at >= 0; at-- {
-			if part[at] == '\n' && begin+int64(at) != info.Size()-1 {
+		for at, b := range slices.Backward(part) {
+			if b == '\n' && begin+int64(at) != info.Size()-1 {
 				if found++; found == n {
 					return begin + int64(at) + 1, found, nil
 				}

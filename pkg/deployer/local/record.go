@@ -182,7 +182,7 @@ func (d *Deployer) load(h deployer.Handle, table func() ([]process, error)) (*re
 	case err != nil && len(rec.idle()) > 0:
 		return nil, err
 	case err != nil || (file != nil && file.Host != rec.Host):
-		return rec, nil
+		return rec, nil //nolint:nilerr // the handle alone is enough
 	case file == nil: // instances may have been started again since
 		marks, err := d.fromMarks(h.ID, table)
 		if marks != nil {

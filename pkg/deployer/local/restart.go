@@ -110,6 +110,9 @@ func (d *Deployer) repairOne(ctx context.Context, k *known, rec *record, i *inst
 	d.settle(k.id, rec, i)
 	if unnoted && i.Exit != nil {
 		d.schedule(rec, i)
+		if i.Due == 0 && !rec.stopped(i.Index) && d.robbed(ctx, k, *i) {
+			i.Due = d.Clock().UnixMilli()
+		}
 		if err := d.noteStart(k.id, *i); err != nil {
 			return err
 		}
@@ -120,6 +123,25 @@ func (d *Deployer) repairOne(ctx context.Context, k *known, rec *record, i *inst
 		return nil
 	}
 	return d.again(ctx, k, rec, i)
+}
+
+// robbed says that an instance failed soon after its first start while somebody else had the port that was chosen for
+// it: it starts once more, on another one, whatever the policy.
+func (d *Deployer) robbed(ctx context.Context, k *known, i instance) bool {
+	d.mu.Lock()
+	request := k.request
+	d.mu.Unlock()
+	failed := i.Exit.Code != nil && *i.Exit.Code != 0
+	if request == nil || i.Run > 0 || !failed || i.Port < 1 || time.Duration(i.Exit.At-i.Started)*time.Millisecond > soon {
+		return false
+	}
+	if _, fixed, err := deployer.FixedPort(request.Properties); fixed || err != nil || free(ctx, i.Port) {
+		return false
+	}
+	all, err := processes()
+	return err == nil && !slices.ContainsFunc(all, func(p process) bool { // who listens is none of its own
+		return d.ours(p.mark, k.id) && p.mark.index == i.Index
+	})
 }
 
 func (r *record) stopped(index int) bool { return r.Stop != nil && index >= *r.Stop }

@@ -3,6 +3,7 @@ package local_test
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -335,4 +336,31 @@ func TestKilledServer_WhileItRestarts(t *testing.T) {
 func read(path string) []byte {
 	text, _ := os.ReadFile(path)
 	return text
+}
+
+// Between the choice of a port and its use anybody may take it.
+func TestPorts_AnotherOneWhenItWasTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	a, taken := newAccount(t), filepath.Join(t.TempDir(), "taken")
+	d, r := a.deployer(), a.request("log")
+	program, err := filepath.Abs("testdata/robbed.sh")
+	require.NoError(t, err)
+	r.Resource.Location, r.Resource.Version = "file://"+program, ""
+	r.Deployment[prefix+"use-spring-application-json"] = "false"
+	r.Properties["TAKEN"] = taken
+	h := a.deploy(d, r)
+	port := attributesOf(t, d, h, func(i skipper.AppInstanceStatus) bool { return i.Attributes["pid"] != "" }).Attributes["port"]
+	var config net.ListenConfig
+	robber, err := config.Listen(t.Context(), "tcp", ":"+port)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = robber.Close() })
+	require.NoError(t, os.WriteFile(taken+".new", []byte(port), 0o600))
+	require.NoError(t, os.Rename(taken+".new", taken))
+
+	i := attributesOf(t, d, h, func(i skipper.AppInstanceStatus) bool {
+		return i.Attributes["restarts"] == "1" && i.Attributes["pid"] != ""
+	})
+
+	require.NotEqual(t, port, i.Attributes["port"])
+	require.Equal(t, "exited with code 1", i.Attributes["last.reason"])
 }

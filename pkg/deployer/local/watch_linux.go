@@ -73,7 +73,7 @@ func (w *watched) status(pid int) *exit {
 	}
 	info, ok := pidfdInfo{mask: infoExit}, false
 	err := w.raw.Control(func(fd uintptr) {
-		_, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, getInfo, uintptr(unsafe.Pointer(&info)))
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, getInfo, uintptr(unsafe.Pointer(&info))) //nolint:gosec // as the kernel wants it
 		ok = errno == 0 && info.mask&infoExit != 0
 	})
 	if !ok || err != nil {
