@@ -92,6 +92,7 @@ var owners = map[string][]string{
 	"github.com/knadh/koanf":                {"server/config"},
 	"github.com/yosida95/uritemplate":       {"pkg/client"},
 	"github.com/spf13/cobra":                {"cmd/internal/cli", "cmd/internal/shell"},
+	"github.com/spf13/pflag":                {"cmd/internal/cli", "cmd/internal/shell"},
 	"github.com/jedib0t/go-pretty/v6":       {"cmd/internal/cli", "cmd/internal/shell"},
 	"gorm.io":                               {"repository", "repository/repositorytest"},
 	"modernc.org/sqlite":                    {"repository"},
@@ -103,6 +104,7 @@ var owners = map[string][]string{
 	},
 	"golang.org/x/time": {"pkg/edgegap"},
 	"golang.org/x/sync": {"server/...", "pkg/deployer/...", "cmd/internal/app"},
+	"golang.org/x/term": {"cmd/skiff"},
 	"golang.org/x/sys":  {"repository", "pkg/deployer/local"},
 }
 

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,22 +21,45 @@ import (
 
 const defaultURL = "http://127.0.0.1:7577"
 
-// Deps is all that the command line needs of the world around it.
+// Deps is all that the command line needs of the world around it. Besides the streams, Env and Clock, everything may be
+// left out.
 type Deps struct {
 	In       io.Reader
 	Out, Err io.Writer
-	IsTTY    bool // a person watches Err: progress is shown in place
-	Env      func(string) string
-	Version  string
-	Clock    func() time.Time
-	Archive  Archive
+	// IsTTY says that a person watches Err and can answer through In: progress is shown in place, changes are waited for
+	// unless --no-wait is given, and questions are asked.
+	IsTTY  bool
+	OutTTY bool       // a person reads Out: tables fit Width, times are relative, states have colours
+	Width  func() int // columns of the terminal; nil or 0: as many as needed
+	// Interrupts has Ctrl-C sent to a channel, instead of ending the context, until release is called; nil: it ends it.
+	Interrupts func() (pressed <-chan struct{}, release func())
+	Env        func(string) string
+	Version    string
+	Clock      func() time.Time
+	Archive    Archive
 	// Edgegap gives how an account of a server's configuration reaches Edgegap. config is the file, empty for the usual
 	// one; an empty account is the only one there is.
 	Edgegap func(config, account string) (edgegap.Options, error)
 	// Server starts a server and returns when ctx has ended and the server has stopped.
 	Server func(ctx context.Context, options ServerOptions) error
 
+	// Session is what a shell keeps from one line to the next; nil: each line is on its own.
+	Session *Session
+	// Style is how a shell writes for people; nil: the command line's own way.
+	Style *Style
+
 	after func(time.Duration) <-chan time.Time // time.After but in tests
+}
+
+// Session is what a shell keeps from one line to the next. It runs each line in a tree of its own:
+//
+//	root := cli.New(cli.Deps{…, Session: session, Style: style})
+//	root.SetArgs(words)
+//	err := root.ExecuteContext(ctx)
+type Session struct {
+	// Client is asked by all lines that do not name a server. 'skipper config' replaces it. Nil: the first line that
+	// needs one makes it, from the context and the environment.
+	Client *client.Client
 }
 
 // cli is what all commands share.
@@ -45,13 +69,13 @@ type cli struct {
 	output string // --output
 }
 
-// Run carries out one command line and gives the exit code: see exitCode.
+// Run carries out one command line and gives the exit code: see ExitCode.
 func Run(ctx context.Context, d Deps, args []string) int {
 	root := New(d) //nolint:contextcheck // cobra hands the context to the command it runs
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	report(d.Err, cmd, err)
-	return exitCode(err)
+	return ExitCode(err)
 }
 
 // New gives the tree of commands. It is made afresh for each line, because flags keep their values.
@@ -71,13 +95,8 @@ func New(d Deps) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			return c.say(overview)
 		},
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if c.output != "table" && c.output != "json" {
-				return usagef("--output is %q: use table or json", c.output)
-			}
-			return nil
-		},
-		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return c.checkOutput() },
+		SilenceErrors:     true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetIn(d.In)
@@ -87,9 +106,10 @@ func New(d Deps) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVar(&c.url, "server", "",
 		"URL of the server, with or without /api (default: SKIFF_URL, then "+defaultURL+")")
-	root.PersistentFlags().StringVarP(&c.output, "output", "o", "table", "table or json")
-	root.AddCommand(newServer(c), newHealth(c), newPackage(c), newRelease(c), newPlatform(c),
-		newBackup(c), newRestore(c), newEdgegap(c), newVersion(c))
+	root.PersistentFlags().StringVarP(&c.output, "output", "o", asTable, strings.Join(formats(), ", "))
+	root.AddCommand(newServer(c), newHealth(c), newPackage(c), newRelease(c), newManifest(c), newPlatform(c), newRepo(c),
+		newSkipper(c), newBackup(c), newRestore(c), newEdgegap(c), newVersion(c))
+	root.SetGlobalNormalizationFunc(kebab)
 	return root
 }
 
@@ -142,13 +162,29 @@ func (c *cli) asking(
 	f func(ctx context.Context, s *client.Client, args []string) error,
 ) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		s, err := client.New(c.address())
+		s, done, err := c.connected()
 		if err != nil {
 			return err
 		}
-		defer s.Close()
+		defer done()
 		return explained(cmd.Context(), s, f(cmd.Context(), s, args))
 	}
+}
+
+// connected gives the server that is asked; done lets go of it.
+func (c *cli) connected() (s *client.Client, done func(), err error) {
+	if c.Session != nil && c.Session.Client != nil && c.url == "" {
+		return c.Session.Client, func() {}, nil
+	}
+	s, err = client.New(c.address())
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.Session != nil && c.url == "" {
+		c.Session.Client = s
+		return s, func() {}, nil
+	}
+	return s, s.Close, nil
 }
 
 func (c *cli) address() string {
