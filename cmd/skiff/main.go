@@ -31,6 +31,9 @@ func main() {
 			})
 		},
 	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		deps.Password = password
+	}
 	code := cli.Run(ctx, deps, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -72,3 +72,13 @@ func width() int {
 	}
 	return 0
 }
+
+// password asks for a secret, which the terminal does not show.
+func password(prompt string) (string, error) {
+	if _, err := os.Stderr.WriteString(prompt); err != nil {
+		return "", err
+	}
+	secret, err := term.ReadPassword(int(os.Stdin.Fd()))
+	_, _ = os.Stderr.WriteString("\n") // the terminal did not show the end of the line either
+	return string(secret), err
+}

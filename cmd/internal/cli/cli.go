@@ -34,6 +34,7 @@ type Deps struct {
 	// Interrupts has Ctrl-C sent to a channel, instead of ending the context, until release is called; nil: it ends it.
 	Interrupts func() (pressed <-chan struct{}, release func())
 	Env        func(string) string
+	Password   func(prompt string) (string, error) // asks for a secret without showing it; nil: nobody can be asked
 	Version    string
 	Clock      func() time.Time
 	Archive    Archive
@@ -65,8 +66,9 @@ type Session struct {
 // cli is what all commands share.
 type cli struct {
 	Deps
-	url    string // --server
-	output string // --output
+	flags   Target // what the line says of the server
+	context string // --context
+	output  string // --output
 }
 
 // Run carries out one command line and gives the exit code: see ExitCode.
@@ -104,11 +106,10 @@ func New(d Deps) *cobra.Command {
 	root.SetErr(d.Err)
 	root.SetVersionTemplate("skiff {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.PersistentFlags().StringVar(&c.url, "server", "",
-		"URL of the server, with or without /api (default: SKIFF_URL, then "+defaultURL+")")
+	c.targetFlags(root.PersistentFlags())
 	root.PersistentFlags().StringVarP(&c.output, "output", "o", asTable, strings.Join(formats(), ", "))
 	root.AddCommand(newServer(c), newHealth(c), newPackage(c), newRelease(c), newManifest(c), newPlatform(c), newRepo(c),
-		newSkipper(c), newBackup(c), newRestore(c), newEdgegap(c), newVersion(c))
+		newSkipper(c), newContext(c), newBackup(c), newRestore(c), newEdgegap(c), newVersion(c))
 	root.SetGlobalNormalizationFunc(kebab)
 	return root
 }
@@ -173,28 +174,22 @@ func (c *cli) asking(
 
 // connected gives the server that is asked; done lets go of it.
 func (c *cli) connected() (s *client.Client, done func(), err error) {
-	if c.Session != nil && c.Session.Client != nil && c.url == "" {
+	own := c.flags == Target{} && c.context == ""
+	if c.Session != nil && c.Session.Client != nil && own {
 		return c.Session.Client, func() {}, nil
 	}
-	s, err = client.New(c.address())
+	t, err := c.target()
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.Session != nil && c.url == "" {
+	if s, err = t.Open(c.Deps); err != nil {
+		return nil, nil, err
+	}
+	if c.Session != nil && own {
 		c.Session.Client = s
 		return s, func() {}, nil
 	}
 	return s, s.Close, nil
-}
-
-func (c *cli) address() string {
-	if c.url != "" {
-		return c.url
-	}
-	if url := c.Env("SKIFF_URL"); url != "" {
-		return url
-	}
-	return defaultURL
 }
 
 func (c *cli) say(format string, args ...any) error {

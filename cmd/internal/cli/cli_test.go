@@ -410,13 +410,3 @@ func TestServer_TellsWhatWasGiven(t *testing.T) {
 		require.Equal(t, "error: port is taken\n", b.err.String())
 	})
 }
-
-func TestAddress(t *testing.T) {
-	t.Parallel()
-	c := &cli{Deps: Deps{Env: func(string) string { return "" }}}
-	require.Equal(t, "http://127.0.0.1:7577", c.address())
-	c.Env = func(name string) string { return "env:" + name }
-	require.Equal(t, "env:SKIFF_URL", c.address())
-	c.url = "flag"
-	require.Equal(t, "flag", c.address())
-}
