@@ -10,6 +10,7 @@ import (
 
 	"github.com/skiff-project/skiff/cmd/internal/app"
 	"github.com/skiff-project/skiff/cmd/internal/cli"
+	"github.com/skiff-project/skiff/cmd/internal/shell"
 )
 
 // version is set by the build.
@@ -34,6 +35,7 @@ func main() {
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		deps.Password = password
 	}
+	deps.Shell = shell.Run
 	code := cli.Run(ctx, deps, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -53,7 +53,7 @@ var allowed = map[string][]string{
 		"pkg/skipper", "pkg/archive", "pkg/manifest", "pkg/resource", "pkg/schema", "pkg/yamlx", "templates",
 	},
 	"cmd/internal/shell": {
-		"pkg/client", "pkg/skipper", "pkg/hal", "pkg/archive", "pkg/manifest", "pkg/yamlx", "pkg/edgegap", "templates",
+		"pkg/skipper", "cmd/internal/cli",
 	},
 	"cmd/internal/app":      {"pkg/...", "templates", "repository", "server", "server/..."},
 	"cmd/internal/archtest": nil,
@@ -94,6 +94,7 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":                {"cmd/internal/cli", "cmd/internal/shell"},
 	"github.com/spf13/pflag":                {"cmd/internal/cli", "cmd/internal/shell"},
 	"github.com/jedib0t/go-pretty/v6":       {"cmd/internal/cli", "cmd/internal/shell"},
+	"github.com/peterh/liner":               {"cmd/internal/shell"},
 	"gorm.io":                               {"repository", "repository/repositorytest"},
 	"modernc.org/sqlite":                    {"repository"},
 	"github.com/pressly/goose/v3":           {"repository"},
@@ -104,14 +105,14 @@ var owners = map[string][]string{
 	},
 	"golang.org/x/time": {"pkg/edgegap"},
 	"golang.org/x/sync": {"server/...", "pkg/deployer/...", "cmd/internal/app"},
-	"golang.org/x/term": {"cmd/skiff"},
-	"golang.org/x/sys":  {"repository", "pkg/deployer/local"},
+	"golang.org/x/term": {"cmd/skiff", "cmd/internal/shell"},
+	"golang.org/x/sys":  {"repository", "pkg/deployer/local", "cmd/internal/shell"},
 }
 
 // testLibraries are for tests and test support only.
 var testLibraries = []string{
 	"github.com/stretchr/testify", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "go.uber.org/goleak",
-	"pgregory.net/rapid",
+	"pgregory.net/rapid", "github.com/creack/pty",
 }
 
 // bannedNames say nothing about what a package is for.

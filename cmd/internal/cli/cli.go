@@ -43,6 +43,8 @@ type Deps struct {
 	Edgegap func(config, account string) (edgegap.Options, error)
 	// Server starts a server and returns when ctx has ended and the server has stopped.
 	Server func(ctx context.Context, options ServerOptions) error
+	// Shell runs a shell until its end; nil: there is none, as in a shell.
+	Shell func(ctx context.Context, d Deps, options ShellOptions) error
 
 	// Session is what a shell keeps from one line to the next; nil: each line is on its own.
 	Session *Session
@@ -110,6 +112,9 @@ func New(d Deps) *cobra.Command {
 	root.PersistentFlags().StringVarP(&c.output, "output", "o", asTable, strings.Join(formats(), ", "))
 	root.AddCommand(newServer(c), newHealth(c), newPackage(c), newRelease(c), newManifest(c), newPlatform(c), newRepo(c),
 		newSkipper(c), newContext(c), newBackup(c), newRestore(c), newEdgegap(c), newVersion(c))
+	if d.Shell != nil {
+		root.AddCommand(newShell(c))
+	}
 	root.SetGlobalNormalizationFunc(kebab)
 	return root
 }
