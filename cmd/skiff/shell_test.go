@@ -272,7 +272,7 @@ func TestShell_EndsWithItsTerminalRestoredWhenItIsTerminated(t *testing.T) {
 	p.sees("):>")
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
-	case <-p.ended:
+	case <-p.ended: //nolint:errcheck // it was terminated
 	case <-time.After(30 * time.Second):
 		t.Fatal("the shell goes on")
 	}

@@ -128,7 +128,7 @@ func (s *session) overview(root *cobra.Command) error {
 		if i := slices.Index(known, title); i >= 0 {
 			return i
 		}
-		return len(known) + len(title)/1000
+		return len(known)
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return cmp.Or(rank(a)-rank(b), strings.Compare(a, b)) })
 	var out strings.Builder
@@ -136,11 +136,11 @@ func (s *session) overview(root *cobra.Command) error {
 	for _, title := range order {
 		fmt.Fprintf(&out, "\n%s\n", title)
 		for _, c := range groups[title] {
-			names := path(c)
+			names := []string{path(c)}
 			for _, a := range c.Aliases {
-				names += ", " + strings.TrimSuffix(path(c), c.Name()) + a
+				names = append(names, strings.TrimSuffix(path(c), c.Name())+a)
 			}
-			fmt.Fprintf(&out, "        %s: %s\n", names, c.Short)
+			fmt.Fprintf(&out, "        %s: %s\n", strings.Join(names, ", "), c.Short)
 		}
 	}
 	out.WriteString("\n'help COMMAND' explains one, with an example.\n")

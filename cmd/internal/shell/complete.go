@@ -16,7 +16,7 @@ var positions = map[string][]string{
 	"manifest get":     {"release-name", "release-version"},
 	"package delete":   {"package-name"},
 	"package install":  {"package-name", "package-version", "file", "properties", "release-name", "platform-name"},
-	"package search":   {"name"},
+	"package list":     {"name", "details"},
 	"package upload":   {"path", "repo-name"},
 	"release cancel":   {"release-name"},
 	"release delete":   {"release-name"},
@@ -65,7 +65,7 @@ func written(c string) string {
 }
 
 func (s *session) candidates(ctx context.Context, words []word, last string, open bool) []string {
-	root := s.tree(s.deps)
+	root := s.tree(s.deps) //nolint:contextcheck // cobra hands the context to the command it runs
 	cmd, used := find(root, words)
 	if used == len(words) && cmd.HasSubCommands() {
 		return subcommands(cmd)

@@ -52,7 +52,7 @@ func TestHistory_IsKeptForItsOwnerAlone(t *testing.T) {
 func TestHistory_ClosesAFileThatOthersCanRead(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shell_history")
-	require.NoError(t, os.WriteFile(path, []byte("release list\n\xff\n\n"), 0o644)) //nolint:gosec // that is the point
+	require.NoError(t, os.WriteFile(path, []byte("release list\n\xff\n\n"), 0o644))
 	h, err := openHistory(path)
 	require.NoError(t, err)
 	require.Equal(t, []string{"release list"}, h.lines)

@@ -56,7 +56,7 @@ func (s *session) run(ctx context.Context, line string) error {
 	if l.quote != 0 {
 		return fmt.Errorf("the quote %c is not closed", l.quote)
 	}
-	root := s.tree(s.deps)
+	root := s.tree(s.deps) //nolint:contextcheck // cobra hands the context to the command it runs
 	cmd, used := find(root, l.words)
 	if !cmd.Runnable() || used == 0 || cmd.HasSubCommands() && used < len(l.words) && !l.words[used].isOption() {
 		return unknown(root, line, l.words)
@@ -99,7 +99,7 @@ func (s *session) capture(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
 	d := s.deps
 	d.In, d.Out, d.Err, d.IsTTY, d.OutTTY, d.Password = strings.NewReader(""), &out, &bytes.Buffer{}, false, false, nil
-	root := s.tree(d)
+	root := s.tree(d) //nolint:contextcheck // as above
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	return out.String(), err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/peterh/liner"
 )
@@ -38,7 +39,7 @@ func newTerminal(ctx context.Context, s *session, interrupts <-chan struct{}) *t
 
 // line reads a line and those that continue it. io.EOF at the end of the input, and when ctx has ended.
 func (t *terminal) line(ctx context.Context, prompt string) (string, error) {
-	whole := ""
+	var whole strings.Builder
 	for {
 		line, err := t.read(ctx, prompt)
 		switch {
@@ -48,9 +49,9 @@ func (t *terminal) line(ctx context.Context, prompt string) (string, error) {
 			return "", io.EOF
 		}
 		line, more := continued(line)
-		whole += line
-		if !more || len(whole) > maxLine {
-			return whole, nil
+		whole.WriteString(line)
+		if !more || whole.Len() > maxLine {
+			return whole.String(), nil
 		}
 		prompt = "> "
 	}
