@@ -89,6 +89,7 @@ func (h *Handler) releaseIndex(_ context.Context, r request) (answer, error) {
 		"list/name", "/list/{name}",
 		"delete/name", "/{name}",
 		"delete/name/package", "/{name}/package",
+		"preview", "/preview",
 		relCancel, "/cancel",
 		"scale/name", "/scale/{name}",
 		"statuses", "/statuses{?names}",

@@ -111,10 +111,11 @@ func New(d Deps) *cobra.Command {
 	c.targetFlags(root.PersistentFlags())
 	root.PersistentFlags().StringVarP(&c.output, "output", "o", asTable, strings.Join(formats(), ", "))
 	root.AddCommand(newServer(c), newHealth(c), newPackage(c), newRelease(c), newManifest(c), newPlatform(c), newRepo(c),
-		newSkipper(c), newContext(c), newBackup(c), newRestore(c), newEdgegap(c), newVersion(c))
+		newSkipper(c), newContext(c), newBackup(c), newRestore(c), newEdgegap(c), newCompletion(c), newDocs(c), newVersion(c))
 	if d.Shell != nil {
 		root.AddCommand(newShell(c))
 	}
+	c.completed(root)
 	root.SetGlobalNormalizationFunc(kebab)
 	return root
 }

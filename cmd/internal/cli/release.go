@@ -17,7 +17,7 @@ import (
 
 func newRelease(c *cli) *cobra.Command {
 	return group("release", "Install, look at, upgrade, roll back and delete releases",
-		newReleaseInstall(c), newReleaseList(c), newReleaseStatus(c), newReleaseHistory(c), newManifestGet(c, "release manifest"),
+		newReleaseInstall(c), newReleaseApply(c), newReleaseList(c), newReleaseStatus(c), newReleaseHistory(c), newManifestGet(c, "release manifest"),
 		newReleaseLogs(c), newReleaseUpgrade(c), newReleaseRollback(c), newReleaseScale(c), newReleaseCancel(c),
 		newReleaseWatch(c), newReleaseDelete(c), newReleaseOrphans(c))
 }
