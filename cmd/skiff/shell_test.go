@@ -216,7 +216,6 @@ func TestShell_CtrlCDropsTheLineOrTheCommand(t *testing.T) {
 	p := sit(t, t.TempDir(), "SKIFF_URL="+server.url)
 	p.sees("):>")
 	p.types("release delete site", keyCtrlC)
-	p.sees("^C")
 	p.sees("):>")
 	p.runs("release list", "│DEPLOYED│")
 

@@ -49,13 +49,29 @@ func newCompletion(c *cli) *cobra.Command {
 // names gives the names that a word of a usage line, or a flag, stands for.
 type names func(ctx context.Context, s *client.Client, cmd *cobra.Command, args []string) ([]string, error)
 
+// flagNames says how the values of flags are found.
+func flagNames() map[string]names {
+	return map[string]names{
+		"release-name": releaseNames, "release-version": versionsOfRelease, "package-name": packageNames,
+		"package-version": versionsOfPackage, "platform-name": platformNames, "repo-name": repoNames,
+	}
+}
+
+// Values gives the values that a flag of a command may have, where its server knows them and answers in time. It is for
+// shells; for others the commands have it.
+func Values(d Deps, cmd *cobra.Command, flag string) []string {
+	ask, ok := flagNames()[flag]
+	if !ok {
+		return nil
+	}
+	found, _ := (&cli{Deps: d}).asked(ask)(cmd, nil, "")
+	return found
+}
+
 // completed has all commands below one complete names: those of flags, and those given by position, which the usage line
 // of the command names, as in status [RELEASE [VERSION]].
 func (c *cli) completed(cmd *cobra.Command) {
-	for flag, ask := range map[string]names{
-		"release-name": releaseNames, "release-version": versionsOfRelease, "package-name": packageNames,
-		"package-version": versionsOfPackage, "platform-name": platformNames, "repo-name": repoNames,
-	} {
+	for flag, ask := range flagNames() {
 		// cobra keeps these for ever, and a shell makes a tree for each line
 		if c.Session == nil && cmd.Flags().Lookup(flag) != nil {
 			_ = cmd.RegisterFlagCompletionFunc(flag, c.asked(ask)) // it is there, and has none yet

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,25 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-)
 
-// positions are the options of the Skipper shell's commands in the order in which values without a name fill them.
-var positions = map[string][]string{
-	"manifest get":     {"release-name", "release-version"},
-	"package delete":   {"package-name"},
-	"package install":  {"package-name", "package-version", "file", "properties", "release-name", "platform-name"},
-	"package list":     {"name", "details"},
-	"package upload":   {"path", "repo-name"},
-	"release cancel":   {"release-name"},
-	"release delete":   {"release-name"},
-	"release history":  {"release-name"},
-	"release list":     {"release-name"},
-	"release rollback": {"release-name", "release-version"},
-	"release status":   {"release-name", "release-version"},
-	"release upgrade":  {"release-name", "package-name", "package-version", "file"},
-	"script":           {"file"},
-	"history":          {"file"},
-}
+	"github.com/skiff-project/skiff/cmd/internal/cli"
+)
 
 // complete gives what the word at a position, counted in characters, may become: commands, options that are not used
 // yet, and names that the server knows.
@@ -80,32 +65,50 @@ func (s *session) candidates(ctx context.Context, words []word, last string, ope
 		}
 		return nil
 	}
-	given, waits := options(cmd, words[used:])
-	if waits != nil && (!strings.HasPrefix(last, "--") || open) {
-		return s.values(ctx, waits.Name, last, given)
+	given, unnamed, waits := options(cmd, words[used:])
+	cmd.SetContext(ctx)
+	for name, value := range given {
+		_ = cmd.Flags().Set(name, value) // what it cannot be says nothing of the others
 	}
-	if strings.HasPrefix(last, "--") && !open {
-		return unused(cmd, given)
+	_ = cmd.ValidateArgs(unnamed) // it gives them to the options that they fill; the line need not be whole
+	if strings.HasPrefix(last, "--") && !open && waits == nil {
+		return unused(cmd)
 	}
-	for _, name := range positions[path(cmd)] {
-		if _, ok := given[name]; !ok {
-			if out := s.values(ctx, name, last, given); len(out) > 0 {
-				return out
-			}
-			break
-		}
+	if waits != nil {
+		return s.values(cmd, waits.Name, given, last)
 	}
-	if last == "" {
-		return unused(cmd, given)
+	out := s.positional(cmd, given, unnamed, last)
+	if len(out) == 0 && last == "" {
+		return unused(cmd)
 	}
-	return nil
+	return out
 }
 
-func (s *session) values(ctx context.Context, option, last string, given map[string]string) []string {
-	if option == "file" || option == "path" {
+// values gives what an option of a line may be.
+func (s *session) values(cmd *cobra.Command, option string, given map[string]string, last string) []string {
+	if slices.Contains([]string{"file", "path", "values"}, option) {
 		return files(last)
 	}
-	return s.names.of(ctx, option, given)
+	return s.names.of(path(cmd)+" --"+option, given, nil, func() ([]string, bool) {
+		return cli.Values(s.deps, cmd, option), false
+	}).names
+}
+
+// positional gives what the next value without a name may be. What the line has already is none.
+func (s *session) positional(cmd *cobra.Command, given map[string]string, unnamed []string, last string) []string {
+	if cmd.ValidArgsFunction == nil {
+		return nil
+	}
+	known := s.names.of(path(cmd), given, unnamed, func() ([]string, bool) {
+		found, directive := cmd.ValidArgsFunction(cmd, unnamed, "")
+		return found, directive == cobra.ShellCompDirectiveDefault
+	})
+	if known.files {
+		return files(last)
+	}
+	return slices.DeleteFunc(slices.Clone(known.names), func(name string) bool {
+		return slices.Contains(unnamed, name) || slices.Contains(slices.Collect(maps.Values(given)), name)
+	})
 }
 
 func subcommands(cmd *cobra.Command) []string {
@@ -119,10 +122,10 @@ func subcommands(cmd *cobra.Command) []string {
 	return out
 }
 
-// options gives the options of a line with their values; waits is the one whose value comes next.
-func options(cmd *cobra.Command, line []word) (given map[string]string, waits *pflag.Flag) {
+// options gives the options of a line with their values, and the values without a name; waits is the option whose value
+// comes next.
+func options(cmd *cobra.Command, line []word) (given map[string]string, unnamed []string, waits *pflag.Flag) {
 	given = map[string]string{}
-	unnamed := []string{}
 	for i := 0; i < len(line); i++ {
 		flag := flagOf(cmd, line[i])
 		if flag == nil {
@@ -133,28 +136,23 @@ func options(cmd *cobra.Command, line []word) (given map[string]string, waits *p
 		switch next := i + 1; {
 		case inline, flag.NoOptDefVal != "" && (next == len(line) || !isTruth(line[next].text)):
 		case next == len(line):
-			waits = flag
+			return given, unnamed, flag
 		default:
 			i = next
 			value = line[i].text
 		}
 		given[flag.Name] = value
 	}
-	for _, name := range positions[path(cmd)] {
-		if _, ok := given[name]; !ok && len(unnamed) > 0 {
-			given[name], unnamed = unnamed[0], unnamed[1:]
-		}
-	}
-	return given, waits
+	return given, unnamed, nil
 }
 
 func isTruth(text string) bool { return text == "true" || text == "false" }
 
-// unused gives the options of a command that a line does not have, spelled as in the Skipper shell.
-func unused(cmd *cobra.Command, given map[string]string) []string {
+// unused gives the options of a command that have no value yet, spelled as in the Skipper shell.
+func unused(cmd *cobra.Command) []string {
 	out := []string{}
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if _, ok := given[f.Name]; !ok && !f.Hidden && f.Name != "help" {
+		if !f.Changed && !f.Hidden && f.Name != "help" {
 			out = append(out, camel(f.Name))
 		}
 	})

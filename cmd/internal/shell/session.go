@@ -43,7 +43,7 @@ func newSession(d cli.Deps, o cli.ShellOptions) (*session, error) {
 	if d.Session.Client, err = o.Target.Open(d); err != nil {
 		return nil, err
 	}
-	s.names = newNames(s)
+	s.names = newNames(d.Clock)
 	return s, nil
 }
 
