@@ -117,15 +117,15 @@ func (c *Client) Preview(ctx context.Context, request skipper.InstallRequest) (s
 }
 
 // Rollback makes a new version of a release from an earlier one; it returns as Upgrade does. Skipper's link of that
-// name leads to a form without a time limit, so the documented path is taken.
+// name leads to a form without a time limit, so it is another relation, or the documented path.
 func (c *Client) Rollback(
 	ctx context.Context, request skipper.RollbackRequest, options ...skipper.CommandOptions,
 ) (skipper.Release, string, error) {
-	href, err := c.follow(ctx, nil, "release")
+	href, err := c.below(ctx, "release", "rollback/request", "/rollback", nil)
 	if err != nil {
 		return skipper.Release{}, "", err
 	}
-	return c.command(ctx, http.MethodPost, href+"/rollback", request, options)
+	return c.command(ctx, http.MethodPost, href, request, options)
 }
 
 // Scale sets instance counts of applications of a release.

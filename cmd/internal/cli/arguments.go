@@ -85,6 +85,21 @@ func needing(read cobra.PositionalArgs, flags ...string) cobra.PositionalArgs {
 	}
 }
 
+// exclusive refuses more than one of some flags.
+func exclusive(cmd *cobra.Command, flags ...string) error {
+	first := ""
+	for _, flag := range flags {
+		switch {
+		case !cmd.Flags().Changed(flag):
+		case first != "":
+			return usagef("--%s and --%s exclude each other: give one of them", first, flag)
+		default:
+			first = flag
+		}
+	}
+	return nil
+}
+
 // kebab gives the name of a flag as we write it: --releaseName, as the Skipper shell has it, is --release-name.
 func kebab(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	var out strings.Builder

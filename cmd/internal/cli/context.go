@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -165,7 +166,11 @@ func newContextAdd(c *cli) *cobra.Command {
 			"  skiff context add production https://skiff.example --username ops\n" +
 			"  printf %s \"$TOKEN\" | skiff context add ci https://skiff.example --token-stdin --ca-cert ca.pem",
 		Args: needing(positional("name", "url"), "name", "url"),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := exclusive(cmd, "password-stdin", "password-file", "token-stdin", "token-file", "credentials-provider-command")
+			if err != nil {
+				return err
+			}
 			secret, err := c.secret(t, password, token)
 			if err != nil {
 				return err
@@ -191,7 +196,6 @@ func newContextAdd(c *cli) *cobra.Command {
 	f.StringVar(&t.ClientCert, "client-cert", "", "certificate to show")
 	f.StringVar(&t.ClientKey, "client-key", "", "key of the certificate to show")
 	f.BoolVar(&t.SkipSSLValidation, "skip-ssl-validation", false, "accept any certificate: anybody can be that server")
-	cmd.MarkFlagsMutuallyExclusive("password-stdin", "password-file", "token-stdin", "token-file", "credentials-provider-command")
 	return cmd
 }
 
@@ -219,9 +223,21 @@ func (c *cli) secret(t namedTarget, password, token bool) (string, error) {
 }
 
 func (c *cli) addContext(t namedTarget) error {
-	if _, err := (Target{URL: t.URL}).Open(Deps{}); err != nil {
+	for _, file := range []*string{&t.PasswordFile, &t.TokenFile, &t.CACert, &t.ClientCert, &t.ClientKey} {
+		if *file == "" {
+			continue
+		}
+		absolute, err := filepath.Abs(*file) // it is read from any folder
+		if err != nil {
+			return unusable(*file, err)
+		}
+		*file = absolute
+	}
+	s, err := t.Open(Deps{})
+	if err != nil {
 		return err
 	}
+	s.Close()
 	return c.changeContexts(func(all *contexts) error {
 		*all = all.with(t)
 		all.Current = orElse(all.Current, t.Name)

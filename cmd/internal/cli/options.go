@@ -36,7 +36,6 @@ func (o *waitOptions) commandFlags(cmd *cobra.Command) {
 		"name of this request: sent again with the same one, nothing is done twice")
 	cmd.Flags().StringVar(&o.onConflict, "on-conflict", "",
 		"while another operation runs on the release: fail (default), queue, or supersede it")
-	cmd.MarkFlagsMutuallyExclusive("wait", "no-wait")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.check(cmd) }
 }
 
@@ -55,6 +54,9 @@ func (o *waitOptions) healthFlags(cmd *cobra.Command) {
 
 // check reads the time limit where it is given: without one, 0 may stand for the server's own.
 func (o *waitOptions) check(cmd *cobra.Command) error {
+	if err := exclusive(cmd, "wait", "no-wait"); err != nil {
+		return err
+	}
 	flag := "timeout"
 	if o.expression != "" {
 		if cmd.Flags().Changed(flag) {

@@ -37,8 +37,8 @@ unless --no-wait is given. FILE has these keys:
   platform: default    # account; optional
   values:              # optional
     greeting: Hello
---values, --set and --set-string count more than the values of the file. An upgrade keeps values of earlier versions
-that are not given, as 'release upgrade' does: set them to another value, or to null.
+--values, --set and --set-string count more than the values of the file. An upgrade lays the values over those of the
+version before, as 'release upgrade' does; without any it has the defaults of the package.
 
 ` + setHelp,
 		Example: "  skiff release apply -f release.yml --dry-run\n" +
