@@ -79,20 +79,20 @@ func (i *interrupts) run(ctx context.Context, f func(context.Context) error) err
 // lookPeriod is how soon a read that nobody waits for any more is over.
 const lookPeriod = 100 * time.Millisecond
 
-// answers is a terminal that a command reads from while it runs: a read that is left behind takes nothing that is
-// typed later.
-type answers struct {
+// patient reads a file that may have nothing to read for long, as a terminal or a pipe, until nobody waits any more: a
+// read that is left behind takes nothing that comes later.
+type patient struct {
 	file *os.File
-	done <-chan struct{} // the command has ended
+	done <-chan struct{} // nobody waits any more
 }
 
-// Read waits for something that is typed; io.EOF when the command has ended.
-func (a answers) Read(b []byte) (int, error) {
-	ready := []unix.PollFd{{Fd: int32(a.file.Fd()), Events: unix.POLLIN}} //nolint:gosec // it is a small number
+// Read waits for something to read; io.EOF when nobody waits any more.
+func (p patient) Read(b []byte) (int, error) {
+	ready := []unix.PollFd{{Fd: int32(p.file.Fd()), Events: unix.POLLIN}} //nolint:gosec // it is a small number
 	for {
 		n, err := unix.Poll(ready, int(lookPeriod.Milliseconds()))
 		select {
-		case <-a.done:
+		case <-p.done:
 			return 0, io.EOF
 		default:
 		}
@@ -101,7 +101,7 @@ func (a answers) Read(b []byte) (int, error) {
 		case err != nil:
 			return 0, err
 		case n > 0:
-			return a.file.Read(b)
+			return p.file.Read(b)
 		}
 	}
 }

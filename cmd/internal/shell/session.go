@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -190,10 +191,16 @@ func (s *session) prompt() string {
 	if s.lost {
 		return "server-unknown:>"
 	}
-	if s.label == "" {
+	label := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.C, r) { // the editor takes none of these
+			return '?'
+		}
+		return r
+	}, s.label)
+	if label == "" {
 		return "skiff:>"
 	}
-	return "skiff(" + s.label + "):>"
+	return "skiff(" + label + "):>"
 }
 
 func commandOf(err error) string {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/skiff-project/skiff/cmd/internal/cli"
+	"github.com/skiff-project/skiff/pkg/skipper"
 )
 
 const (
@@ -32,13 +33,17 @@ func Run(ctx context.Context, d cli.Deps, o cli.ShellOptions) error {
 	if err != nil {
 		return err
 	}
+	in, isFile := d.In.(*os.File)
+	if isFile && d.OutTTY && len(o.Lines) == 0 && term.IsTerminal(int(in.Fd())) {
+		return s.converse(ctx, in)
+	}
+	if isFile {
+		s.deps.In = patient{in, ctx.Done()}
+	}
 	if len(o.Lines) > 0 {
 		return s.runAll(ctx, o.Lines)
 	}
-	if in, ok := d.In.(*os.File); ok && term.IsTerminal(int(in.Fd())) {
-		return s.converse(ctx, in)
-	}
-	return s.runPiped(ctx, d.In)
+	return s.runPiped(ctx, s.deps.In)
 }
 
 // runAll runs lines, and of @FILE the lines of the file, up to the first error.
@@ -135,6 +140,9 @@ func (s *session) runLines(ctx context.Context, in io.Reader, failed func(line i
 			return err
 		}
 	}
+	if ctx.Err() != nil {
+		return skipper.Errorf(skipper.CodeCancelled, "interrupted; the lines that were to come did not run")
+	}
 	if err := scanner.Err(); err != nil {
 		return failed(n+1, fmt.Errorf("the line cannot be read: %w", err))
 	}
@@ -179,7 +187,7 @@ func (s *session) converse(ctx context.Context, in *os.File) error {
 		t.remember(line)
 		err = t.cooked(func() error {
 			return i.run(ctx, func(ctx context.Context) error {
-				s.deps.In = answers{in, ctx.Done()}
+				s.deps.In = patient{in, ctx.Done()}
 				return s.run(ctx, line)
 			})
 		})

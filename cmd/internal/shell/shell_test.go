@@ -108,6 +108,28 @@ func TestRun_PipedLinesGoOnAfterAnError(t *testing.T) {
 	require.Equal(t, "No command found for 'nonsense'\n", b.err.String())
 }
 
+func TestRun_AnInterruptEndsTheWaitForLines(t *testing.T) {
+	t.Parallel()
+	in, writer, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = in.Close(), writer.Close() })
+	_, err = writer.WriteString("version\n")
+	require.NoError(t, err)
+	b := newBench("")
+	b.deps.In = in
+	ctx, cancel := context.WithCancel(t.Context())
+	b.deps.Out = writing(func([]byte) { cancel() }) // once the line has run
+	require.ErrorContains(t, Run(ctx, b.deps, b.options), "the lines that were to come did not run")
+}
+
+type writing func([]byte)
+
+// Write tells of what is written.
+func (w writing) Write(b []byte) (int, error) {
+	w(b)
+	return len(b), nil
+}
+
 func TestRun_QuitLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	for _, word := range []string{"quit", "exit"} {
@@ -249,7 +271,8 @@ func TestPrompt_TellsTheServerAndWhetherItAnswers(t *testing.T) {
 	require.Equal(t, "skiff(production):>", s.prompt())
 	require.Error(t, s.run(t.Context(), "release list"))
 	require.Equal(t, "server-unknown:>", s.prompt())
-	s.lost = false
+	s.lost, s.label = false, "two\nlines"
+	require.Equal(t, "skiff(two?lines):>", s.prompt())
 	require.Error(t, s.run(t.Context(), "skipper config --uri http://127.0.0.1:2/api"))
 	require.Equal(t, "server-unknown:>", s.prompt())
 	require.Equal(t, "127.0.0.1:2", s.label)
