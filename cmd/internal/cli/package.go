@@ -25,6 +25,7 @@ func newPackage(c *cli) *cobra.Command {
 
 func newPackageUpload(c *cli) *cobra.Command {
 	var path, repository string
+	var skip bool
 	cmd := &cobra.Command{
 		Use:   "upload [PATH]",
 		Short: "Upload a package from a folder or a zip",
@@ -38,6 +39,9 @@ func newPackageUpload(c *cli) *cobra.Command {
 				return err
 			}
 			metadata, err := s.Upload(ctx, request)
+			if skip && skipper.CodeOf(err) == skipper.CodeConflict {
+				return c.skipped(ctx, s, request, err)
+			}
 			if err != nil {
 				return err
 			}
@@ -48,7 +52,25 @@ func newPackageUpload(c *cli) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&path, "path", "", "folder or zip of the package")
 	cmd.Flags().StringVar(&repository, "repo-name", "local", "package repository to upload to")
+	cmd.Flags().BoolVar(&skip, "skip-existing", false,
+		"that this version is there already is success, whatever is in it; for jobs that run again")
 	return cmd
+}
+
+// skipped shows the package that is there already; else the upload was refused for something else.
+func (c *cli) skipped(ctx context.Context, s *client.Client, request skipper.UploadRequest, refused error) error {
+	found, err := packages(ctx, s, *request.Name)
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		if p.Name == *request.Name && p.Version == *request.Version {
+			return c.show(p, func() error {
+				return c.say("Package %s %s is there already; it was not uploaded\n", p.Name, p.Version)
+			})
+		}
+	}
+	return refused
 }
 
 func uploadRequest(path, repository string) (skipper.UploadRequest, error) {

@@ -19,6 +19,7 @@ type progress struct {
 	colour  func(value any, written string) string
 
 	last  string               // what was told last
+	line  string               // and when, as it was written
 	lines int                  // that stand in place below the first one
 	since map[string]time.Time // since when an application is as it is
 }
@@ -51,11 +52,10 @@ func (p *progress) block(head string, apps []appSight, elapsed time.Duration) {
 		p.back(&out)
 	case p.last != "":
 		p.back(&out)
-		out.WriteString(p.last + "\n")
+		out.WriteString(p.line + "\n")
 	}
-	p.last = head
-	line := fmt.Sprintf("%4s  %s", elapsed.Round(time.Second), head)
-	out.WriteString(p.cut(line))
+	p.last, p.line = head, p.cut(fmt.Sprintf("%4s  %s", elapsed.Round(time.Second), head))
+	out.WriteString(p.line)
 	p.lines = 0
 	since := map[string]time.Time{}
 	for _, app := range apps {

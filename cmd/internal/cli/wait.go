@@ -213,6 +213,8 @@ func patienceFor(plan skipper.Plan) time.Duration {
 	return removalPatience + time.Duration(milliseconds)*time.Millisecond
 }
 
+const unhealthyYet = "the new applications are not healthy yet"
+
 // doing says what an operation does in a state. Waiting and checking alternate, so they read the same.
 func doing(state skipper.State) string {
 	steps := []struct {
@@ -222,7 +224,7 @@ func doing(state skipper.State) string {
 		{"it waits for another operation on the release", []skipper.State{skipper.StateQueued}},
 		{"the applications are not healthy yet", []skipper.State{skipper.StateInstallWait}},
 		{"applications are handed to the platform", []skipper.State{skipper.StateInstall, skipper.StateUpgradeDeploy}},
-		{"the new applications are not healthy yet", []skipper.State{skipper.StateUpgradeWait, skipper.StateUpgradeCheck}},
+		{unhealthyYet, []skipper.State{skipper.StateUpgradeWait, skipper.StateUpgradeCheck}},
 		{"the replaced applications are removed", []skipper.State{skipper.StateUpgradeSucceed, skipper.StateUpgradeDelete}},
 		{"the new applications are removed", []skipper.State{
 			skipper.StateUpgradeFailed, skipper.StateUpgradeCancel, skipper.StateCompensate,

@@ -57,7 +57,7 @@ func TestProgress_InPlaceOnATerminal(t *testing.T) {
 	out.Reset()
 	p.show("", sight{pending: "b"}, 70*time.Second)
 	p.end()
-	require.Equal(t, "\r\x1b[1A\x1b[Ja\n1m10s  b\n", out.String(), "what is done stays")
+	require.Equal(t, "\r\x1b[1A\x1b[J  3s  a\n1m10s  b\n", out.String(), "what is done stays")
 
 	out.Reset()
 	(&progress{out: &out, inPlace: true}).end()

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"strings"
 	"time"
 
@@ -220,6 +221,9 @@ func seeOperation(ctx context.Context, s *client.Client, o skipper.Operation, ca
 		if info, err := s.Status(ctx, o.ReleaseName, o.TargetVersion); o.Running() && err == nil {
 			seen.apps = appSights(info.Status)
 		}
+		if seen.pending == unhealthyYet && len(seen.apps) > 0 && allDeployed(seen.apps) {
+			seen.pending = "the new applications run; the next health check decides"
+		}
 		return seen, nil
 	}
 	if o.Outcome == skipper.OutcomeSucceeded {
@@ -230,6 +234,10 @@ func seeOperation(ctx context.Context, s *client.Client, o skipper.Operation, ca
 		cause = strings.TrimSuffix(cause, ".") + "; last seen: " + seen
 	}
 	return sight{}, because(ended(string(o.Kind)+" of "+o.ReleaseName, o, cause), o)
+}
+
+func allDeployed(apps []appSight) bool {
+	return !slices.ContainsFunc(apps, func(app appSight) bool { return app.state != skipper.StateDeployed })
 }
 
 // cancel asks the server to end the operation; how it ends is waited for then.

@@ -75,7 +75,7 @@ func (s *session) candidates(ctx context.Context, words []word, last string, ope
 		return unused(cmd)
 	}
 	if waits != nil {
-		return s.values(cmd, waits.Name, given, last)
+		return s.values(cmd, waits.Name, given, last) //nolint:contextcheck // the command has it
 	}
 	out := s.positional(cmd, given, unnamed, last)
 	if len(out) == 0 && last == "" {
