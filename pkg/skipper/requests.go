@@ -46,6 +46,27 @@ type UpgradeProperties struct {
 	ConfigValues *ConfigValues `json:"configValues"`
 }
 
+// PreviewAction is what it takes to bring a release to a package and values.
+type PreviewAction string
+
+// The actions of a preview.
+const (
+	PreviewNone    PreviewAction = "none" // it is there already
+	PreviewInstall PreviewAction = "install"
+	PreviewUpgrade PreviewAction = "upgrade"
+)
+
+// Preview is what an install or upgrade would come to, without doing it.
+type Preview struct {
+	Action         PreviewAction `json:"action"`
+	Name           string        `json:"name"`    // of the release
+	Version        int           `json:"version"` // that would be made; with none the one that stands
+	PlatformName   string        `json:"platformName"`
+	PackageName    string        `json:"packageName"`
+	PackageVersion string        `json:"packageVersion"`
+	Diff           string        `json:"diff"` // of the manifests, for people: a line for each field, secrets masked
+}
+
 // RollbackRequest goes back to an earlier version; 0 means the one before.
 type RollbackRequest struct {
 	ReleaseName string `json:"releaseName"`

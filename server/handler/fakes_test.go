@@ -202,6 +202,10 @@ func (f *fakeReleases) InstallPackage(_ context.Context, id int64, p skipper.Ins
 	return f.command(installByID{id, p})
 }
 
+func (f *fakeReleases) Preview(_ context.Context, r skipper.InstallRequest) (skipper.Preview, error) {
+	return skipper.Preview{Action: skipper.PreviewInstall, Name: r.InstallProperties.ReleaseName, Version: 1}, nil
+}
+
 func (f *fakeReleases) Upgrade(_ context.Context, r skipper.UpgradeRequest, o skipper.CommandOptions) (
 	skipper.Release, skipper.Operation, error,
 ) {

@@ -89,6 +89,8 @@ func (h *Handler) releaseIndex(_ context.Context, r request) (answer, error) {
 		"list/name", "/list/{name}",
 		"delete/name", "/{name}",
 		"delete/name/package", "/{name}/package",
+		"rollback/request", "/rollback", // Skipper's own link leads to a form without a time limit
+		"preview", "/preview",
 		relCancel, "/cancel",
 		"scale/name", "/scale/{name}",
 		"statuses", "/statuses{?names}",

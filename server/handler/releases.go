@@ -21,6 +21,7 @@ func (h *Handler) releaseRoutes() []route {
 		model(http.MethodGet, release+"/list", h.list),
 		model(http.MethodGet, release+"/list/:name", h.list),
 		model(http.MethodPost, release+"/upgrade", h.upgrade),
+		model(http.MethodPost, release+"/preview", h.preview),
 		model(http.MethodPost, release+"/rollback", h.rollback),
 		model(http.MethodPost, release+"/rollback/:name/:version", h.rollbackByPath),
 		model(http.MethodDelete, release+"/:name", h.deleteRelease),
@@ -135,6 +136,18 @@ func (h *Handler) upgrade(ctx context.Context, r request) (answer, error) {
 		return answer{}, err
 	}
 	return commanded(h, r, http.StatusCreated)(h.releases.Upgrade(ctx, upgrade, o))
+}
+
+func (h *Handler) preview(ctx context.Context, r request) (answer, error) {
+	var install skipper.InstallRequest
+	if err := h.read(ctx, r, bodyLimit, &install); err != nil {
+		return answer{}, err
+	}
+	p, err := h.releases.Preview(ctx, install)
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(hal.Resource{Value: p})
 }
 
 func (h *Handler) rollback(ctx context.Context, r request) (answer, error) {

@@ -41,6 +41,8 @@ type Releases interface {
 	// Upgrade makes a new version and returns when its applications were handed over.
 	Upgrade(ctx context.Context, request skipper.UpgradeRequest, options skipper.CommandOptions) (
 		skipper.Release, skipper.Operation, error)
+	// Preview tells what it takes to bring a release to a package and values, and does nothing.
+	Preview(ctx context.Context, request skipper.InstallRequest) (skipper.Preview, error)
 	// Rollback goes back to an earlier version and returns as Upgrade does.
 	Rollback(ctx context.Context, request skipper.RollbackRequest, options skipper.CommandOptions) (
 		skipper.Release, skipper.Operation, error)

@@ -53,7 +53,7 @@ var allowed = map[string][]string{
 		"pkg/skipper", "pkg/archive", "pkg/manifest", "pkg/resource", "pkg/schema", "pkg/yamlx", "templates",
 	},
 	"cmd/internal/shell": {
-		"pkg/client", "pkg/skipper", "pkg/hal", "pkg/archive", "pkg/manifest", "pkg/yamlx", "pkg/edgegap", "templates",
+		"pkg/skipper", "cmd/internal/cli",
 	},
 	"cmd/internal/app":      {"pkg/...", "templates", "repository", "server", "server/..."},
 	"cmd/internal/archtest": nil,
@@ -87,7 +87,7 @@ var owners = map[string][]string{
 	"gopkg.in/yaml.v3":                      {"pkg/yamlx"},
 	"github.com/cbroglie/mustache":          {"templates"},
 	"github.com/santhosh-tekuri/jsonschema": {"pkg/schema"},
-	"github.com/distribution/reference":     {"pkg/resource"},
+	"github.com/distribution/reference":     {"pkg/resource", "pkg/deployer/docker"},
 	"github.com/Masterminds/semver/v3":      {"server/catalog", "server/release", "cmd/internal/lint"},
 	"github.com/looplab/fsm":                {"server/machine"},
 	"github.com/cenkalti/backoff/v5":        {"server/operation", "server/status", "pkg/deployer/..."},
@@ -95,7 +95,9 @@ var owners = map[string][]string{
 	"github.com/knadh/koanf":                {"server/config"},
 	"github.com/yosida95/uritemplate":       {"pkg/client"},
 	"github.com/spf13/cobra":                {"cmd/internal/cli", "cmd/internal/shell"},
+	"github.com/spf13/pflag":                {"cmd/internal/cli", "cmd/internal/shell"},
 	"github.com/jedib0t/go-pretty/v6":       {"cmd/internal/cli", "cmd/internal/shell"},
+	"github.com/peterh/liner":               {"cmd/internal/shell"},
 	"gorm.io":                               {"repository", "repository/repositorytest"},
 	"modernc.org/sqlite":                    {"repository"},
 	"github.com/pressly/goose/v3":           {"repository"},
@@ -104,18 +106,18 @@ var owners = map[string][]string{
 		"server",
 		"repository", "server/release", "server/operation", "pkg/deployer/local", "cmd/internal/app",
 	},
-	"github.com/moby/moby":              {"pkg/deployer/docker", "pkg/deployer/docker/dockertest"},
-	"github.com/containerd/errdefs":     {"pkg/deployer/docker"},
-	"github.com/distribution/reference": {"pkg/deployer/docker"},
-	"golang.org/x/time":                 {"pkg/edgegap"},
-	"golang.org/x/sync":                 {"server/...", "pkg/deployer/...", "cmd/internal/app"},
-	"golang.org/x/sys":                  {"repository", "pkg/deployer/local"},
+	"github.com/moby/moby":          {"pkg/deployer/docker", "pkg/deployer/docker/dockertest"},
+	"github.com/containerd/errdefs": {"pkg/deployer/docker"},
+	"golang.org/x/time":             {"pkg/edgegap"},
+	"golang.org/x/sync":             {"server/...", "pkg/deployer/...", "cmd/internal/app"},
+	"golang.org/x/term":             {"cmd/skiff", "cmd/internal/shell"},
+	"golang.org/x/sys":              {"repository", "pkg/deployer/local", "cmd/internal/shell"},
 }
 
 // testLibraries are for tests and test support only.
 var testLibraries = []string{
 	"github.com/stretchr/testify", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "go.uber.org/goleak",
-	"pgregory.net/rapid",
+	"pgregory.net/rapid", "github.com/creack/pty",
 }
 
 // bannedNames say nothing about what a package is for.

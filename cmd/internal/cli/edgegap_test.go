@@ -383,7 +383,7 @@ func TestEdgegap_SelfStop(t *testing.T) {
 	require.NotContains(t, s.err.String(), "wrong-token-4711")
 	s.env["ARBITRIUM_DELETE_TOKEN"] = d.DeleteToken
 	require.Zero(t, s.types("edgegap self-stop"), s.err.String())
-	require.Contains(t, s.out.String(), d.RequestID+"  accepted")
+	require.Contains(t, s.out.String(), d.RequestID+"\taccepted")
 	require.NotContains(t, s.out.String(), d.DeleteToken)
 	require.True(t, s.fake.Started()[0].Stopping)
 	require.False(t, s.fake.Started()[1].Stopping)

@@ -19,12 +19,8 @@ func newPackageRender(c *cli) *cobra.Command {
 			"values has. Files of --values are merged in their order, then --set and --set-string in theirs.\n\n" + setHelp,
 		Example: "  skiff package render ./hello-1.0.0\n" +
 			"  skiff package render hello-1.0.0.zip --values values.yml --values prod.yml --set version=1.1.0",
-		Args: atMost(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			path, err := required(args, path, "path")
-			if err != nil {
-				return err
-			}
+		Args: needing(positional("path"), "path"),
+		RunE: func(*cobra.Command, []string) error {
 			text, err := c.merged(values)
 			if err != nil {
 				return err

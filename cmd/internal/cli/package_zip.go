@@ -23,12 +23,8 @@ func newPackageZip(c *cli) *cobra.Command {
 			"does. The same files give the same bytes, whatever their times, modes and order. Hidden files, backups of\n" +
 			"editors and the zips beside package.yml are left out. A file of that name is replaced.",
 		Example: "  skiff package zip ./hello\n  skiff package zip ./hello -f dist/hello.zip -o json",
-		Args:    atMost(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			path, err := required(args, path, "path")
-			if err != nil {
-				return err
-			}
+		Args:    needing(positional("path"), "path"),
+		RunE: func(*cobra.Command, []string) error {
 			return c.zip(path, out)
 		},
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/skiff-project/skiff/pkg/deployer"
 	"github.com/skiff-project/skiff/pkg/resource"
+	"github.com/skiff-project/skiff/pkg/skipper"
 )
 
 // image is what a resource stood for when it was deployed: a tag may stand for something else later.
@@ -20,22 +21,17 @@ type image struct {
 	ID     string `json:"id"`               // sha256:… of the engine
 }
 
-// parseImage reads docker:[//]name[:tag][@digest]. The version of the manifest is the tag where the name does not end
-// with it, as in the reference; with a digest there can be no version, where the reference makes nonsense of both.
+// parseImage gives the image that a resource names; latest where neither tag nor digest is given.
 func parseImage(ref resource.Ref) (reference.Named, error) {
-	if scheme := ref.Scheme(); scheme != platform {
-		return nil, deployer.Errorf(deployer.ErrUnsupported,
-			"resources with the scheme %s: are not supported by the docker platform; use docker:", scheme)
+	i, err := resource.ParseImage(ref)
+	if err != nil {
+		kind := deployer.ErrInvalid
+		if skipper.CodeOf(err) == skipper.CodeUnsupported {
+			kind = deployer.ErrUnsupported
+		}
+		return nil, deployer.Errorf(kind, "%w", err)
 	}
-	text := strings.TrimLeft(ref.Location[len("docker:"):], "/")
-	if ref.Version != "" && strings.Contains(text, "@") {
-		return nil, deployer.Errorf(deployer.ErrInvalid,
-			"resource %s names a digest; leave out spec.version, %s, which names another image", ref.Location, ref.Version)
-	}
-	if ref.Version != "" && !strings.HasSuffix(text, ":"+ref.Version) {
-		text += ":" + ref.Version
-	}
-	named, err := reference.ParseNormalizedNamed(text)
+	named, err := reference.ParseNormalizedNamed(i.String())
 	if err != nil {
 		return nil, deployer.Errorf(deployer.ErrInvalid, "resource %s is not an image, as docker:acme/log:1.0.0: %w", ref, err)
 	}
