@@ -16,6 +16,8 @@ type DockerAccount struct {
 
 	// Deployment holds deployment properties, without spring.cloud.deployer.docker., for applications without them.
 	Deployment Properties `koanf:"deployment"`
+	// AppAdmin is the user for the management endpoints of applications.
+	AppAdmin AppAdmin `koanf:"app-admin"`
 }
 
 // DockerEngine says where an engine is, and how it gets private images.
@@ -81,6 +83,13 @@ func (c *check) docker(e DockerEngine, key string) {
 	named := r.Host != "" || r.Username != "" || r.Password != "" || r.PasswordEnv != ""
 	c.must(!named || r.Host != "" && r.Username != "" && (r.Password == "") != (r.PasswordEnv == ""), key+"registry",
 		"have host, username, and password or password-env")
+}
+
+func (c *check) dockerAccount(a DockerAccount, key string) {
+	c.docker(a.DockerEngine, key)
+	_, shown := a.Deployment["app-admin.password"]
+	c.must(!shown, key+"deployment", "have no app-admin.password, which would be shown; the account has one of its own, %s",
+		key+"app-admin.password")
 }
 
 func (c *check) localDocker(d LocalDocker, key string) {

@@ -14,7 +14,7 @@ func TestLoad_ReadsAccountsOfDocker(t *testing.T) {
 			Host: "tcp://engine:2376", TLS: DockerTLS{CA: "/ca.pem", Cert: "/cert.pem", Key: "/key.pem"},
 			Registry: DockerRegistry{Host: "registry:5000", Username: "robot", Password: "geheim"},
 		},
-		Deployment: Properties{"container.name": "x", "network": "apps"},
+		Deployment: Properties{"container.name": "x", "network": "apps"}, AppAdmin: AppAdmin{User: "admin", Password: "geheim"},
 	}
 	c, warnings, err := load("skiff.yml", []byte(`platform:
   docker.accounts:
@@ -23,6 +23,7 @@ func TestLoad_ReadsAccountsOfDocker(t *testing.T) {
       tls: {ca: /ca.pem, cert: /cert.pem, key: /key.pem}
       registry: {host: 'registry:5000', username: robot, password: '${PASSWORD}'}
       deployment: {container.name: x, network: apps}
+      app-admin: {user: admin, password: '${PASSWORD}'}
     plain:
   local.accounts.default.docker: {host: 'unix:///run/podman/podman.sock', network: '', port-range.low: 30000}`), "h",
 		[]string{"PASSWORD=geheim"}, nil)
@@ -42,6 +43,7 @@ func TestLoad_RefusesAccountsOfDockerThatCannotWork(t *testing.T) {
 		"docker.accounts.a.host: 'tcp://u:geheim@h:1'":                         "docker.accounts.a.host must be the address",
 		"docker.accounts.a.tls.cert: x":                                        "docker.accounts.a.tls must have both",
 		"docker.accounts.a.registry: {host: x, username: u}":                   "docker.accounts.a.registry must have host",
+		"docker.accounts.a.deployment.app-admin.password: geheim":              "which would be shown",
 		"docker.accounts.a.hosst: x":                                           "did you mean",
 		"docker.accounts.default: {}":                                          "have another name",
 		"{docker.accounts.a: {}, edgegap.accounts.a.connection.token: geheim}": "have another name",

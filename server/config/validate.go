@@ -51,7 +51,7 @@ func validate(c Config) error {
 		key := display([]string{"platform", "docker", "accounts", name})
 		_, taken := c.Platform.Local.Accounts[name]
 		v.must(!taken, key, "have another name: platform.local.accounts has one of this name too")
-		v.docker(c.Platform.Docker.Accounts[name].DockerEngine, key+".")
+		v.dockerAccount(c.Platform.Docker.Accounts[name], key+".")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Edgegap.Accounts)) {
 		_, taken := c.Platform.Local.Accounts[name]

@@ -48,6 +48,9 @@ func accounts(c config.Config, installation string, ports local.Ports, guard *ho
 		if err != nil {
 			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.docker.accounts.%s.deployment: %w", name, err)
 		}
+		if account.AppAdmin.User != "" {
+			settings.AdminUser, settings.AdminPassword = account.AppAdmin.User, string(account.AppAdmin.Password)
+		}
 		d, err := docker.New(docker.Config{
 			Account: name, Installation: installation, Engine: engine(account.DockerEngine, o.Environ), Settings: settings,
 			Clock: o.Clock, Logger: log, Environ: o.Environ,

@@ -38,13 +38,13 @@ func (d *Deployer) fault(c call, doing string, err error) error {
 			kind = deployer.ErrAmbiguous
 		}
 		return deployer.Errorf(kind, "%s: %w", doing, said(err))
-	case errdefs.IsInvalidArgument(err):
+	case errdefs.IsInvalidArgument(err) && c == changing: // a question is ours: it is the engine that cannot be used
 		kind = deployer.ErrInvalid
 	case errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err):
 		kind = deployer.ErrDenied
 	case errdefs.IsNotFound(err):
 		kind = deployer.ErrNotFound
-	case errdefs.IsConflict(err), errdefs.IsAlreadyExists(err):
+	case c == changing && (errdefs.IsConflict(err) || errdefs.IsAlreadyExists(err)):
 		kind = deployer.ErrExists
 	}
 	return deployer.Errorf(kind, "%s: %w", doing, said(err))

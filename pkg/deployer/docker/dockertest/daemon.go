@@ -20,7 +20,7 @@ import (
 
 const (
 	poll         = 20 * time.Millisecond
-	bridgePrefix = "sktest"
+	bridgePrefix = "skt"
 	stopGrace    = 30 * time.Second
 )
 
@@ -62,36 +62,49 @@ func startDaemon(args []string) (*daemon, error) {
 
 func (d *daemon) host() string { return "unix://" + filepath.Join(d.dir, "d.sock") }
 
-// addBridge makes a bridge of our own, so that the one of the machine's own engine is left alone.
+// addBridge makes a bridge of our own, with addresses that nobody else has, so that the one of the machine's own engine
+// is left alone. Others may do the same at this moment: whoever finds that he is not alone tries again.
 func (d *daemon) addBridge() (network string, err error) {
-	for range 10 {
-		network = strconv.Itoa(100+rand.IntN(150)) + "."
-		out, err := exec.Command("ip", "-o", "-4", "addr").Output()
-		if err != nil {
-			return "", fmt.Errorf("list addresses: %w", err)
+	for range 20 {
+		network = strconv.Itoa(100 + rand.IntN(150))
+		d.bridge = fmt.Sprintf("%s%d.%03x", bridgePrefix, os.Getpid(), rand.IntN(1<<12))
+		if taken, err := addresses(network); err != nil {
+			return "", err
+		} else if taken > 0 || exec.Command("ip", "link", "add", "name", d.bridge, "type", "bridge").Run() != nil {
+			continue
 		}
-		if !strings.Contains(string(out), " 10."+network) {
-			break
+		for _, args := range [][]string{
+			{"addr", "add", "10." + network + ".0.1/24", "dev", d.bridge}, {"link", "set", d.bridge, "up"},
+		} {
+			if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+				return "", errors.Join(fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, out), d.removeBridge())
+			}
 		}
-	}
-	network = strings.TrimSuffix(network, ".")
-	d.bridge = fmt.Sprintf("%s%d", bridgePrefix, os.Getpid())
-	for n := 0; ; n++ { // a process may have several engines
-		if _, err := os.Stat("/sys/class/net/" + d.bridge); err != nil {
-			break
+		taken, err := addresses(network)
+		if err == nil && taken == 1 {
+			return network, nil
 		}
-		d.bridge = fmt.Sprintf("%s%d.%d", bridgePrefix, os.Getpid(), n)
-	}
-	for _, args := range [][]string{
-		{"link", "add", "name", d.bridge, "type", "bridge"},
-		{"addr", "add", "10." + network + ".0.1/24", "dev", d.bridge},
-		{"link", "set", d.bridge, "up"},
-	} {
-		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, out)
+		if err := errors.Join(err, d.removeBridge()); err != nil {
+			return "", err
 		}
 	}
-	return network, nil
+	return "", errors.New("no range of addresses is free for a bridge")
+}
+
+// addresses counts those of the machine in 10.<network>.
+func addresses(network string) (int, error) {
+	out, err := exec.Command("ip", "-o", "-4", "addr").Output()
+	if err != nil {
+		return 0, fmt.Errorf("list addresses: %w", err)
+	}
+	return strings.Count(string(out), " 10."+network+"."), nil
+}
+
+func (d *daemon) removeBridge() error {
+	if out, err := exec.Command("ip", "link", "del", d.bridge).CombinedOutput(); err != nil {
+		return fmt.Errorf("remove %s: %w: %s", d.bridge, err, out)
+	}
+	return nil
 }
 
 // sweep removes the bridges of tests that were killed.
@@ -195,8 +208,21 @@ func (d *daemon) endContainerd() {
 	_ = os.Remove(file)
 }
 
+// pause returns when the process stands still.
 func (d *daemon) pause() func() {
 	_ = d.process.Signal(syscall.SIGSTOP)
+	for deadline := time.After(stopGrace); ; {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(d.process.Pid) + "/stat")
+		if err != nil || strings.Contains(string(stat), ") T ") {
+			break
+		}
+		select {
+		case <-time.After(poll):
+			continue
+		case <-deadline:
+		}
+		break
+	}
 	return func() { _ = d.process.Signal(syscall.SIGCONT) }
 }
 
@@ -211,10 +237,7 @@ func (d *daemon) remove() error {
 			err = errors.Join(err, syscall.Unmount(fields[1], syscall.MNT_DETACH))
 		}
 	}
-	if out, ipErr := exec.Command("ip", "link", "del", d.bridge).CombinedOutput(); ipErr != nil {
-		err = errors.Join(err, fmt.Errorf("remove %s: %w: %s", d.bridge, ipErr, out))
-	}
-	return errors.Join(err, os.RemoveAll(d.dir))
+	return errors.Join(err, d.removeBridge(), os.RemoveAll(d.dir))
 }
 
 // killLeft ends what a crashed or live-restoring engine left: its containerd, shims and containers, known by the folder
