@@ -57,13 +57,22 @@ func (c *cache) index(key string) string {
 
 // lookup gives what an address stood for last, if the file is still there; it is not removed for some time from now on.
 func (c *cache) lookup(ctx context.Context, key string) (entry, bool, error) {
-	text, _ := readBounded(c.index(key)) // one that cannot be read is as good as not there
-	var e entry
-	if json.Unmarshal(text, &e) != nil || len(e.Digest) != 2*sha256.Size || e.Name != filepath.Base(e.Name) {
+	e, known := readEntry(c.index(key))
+	if !known {
 		return entry{}, false, nil
 	}
 	found, err := c.touch(ctx, e)
 	return e, found, err
+}
+
+// readEntry reads a file of the index; one that cannot be read is as good as not there.
+func readEntry(file string) (entry, bool) {
+	var e entry
+	text, err := readBounded(file)
+	if err == nil {
+		err = json.Unmarshal(text, &e)
+	}
+	return e, err == nil && len(e.Digest) == 2*sha256.Size && e.Name == filepath.Base(e.Name)
 }
 
 // named gives the file with a digest, whatever address it came from.
@@ -253,12 +262,7 @@ func (c *cache) inventory() (all []kept, total int64) {
 func (c *cache) forget() {
 	entries, _ := filepath.Glob(filepath.Join(c.dir, "index", "*.json"))
 	for _, file := range entries {
-		text, err := readBounded(file)
-		if err != nil {
-			continue
-		}
-		var e entry
-		if json.Unmarshal(text, &e) == nil {
+		if e, known := readEntry(file); known {
 			if _, err := os.Stat(c.path(e)); !errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
