@@ -123,7 +123,7 @@ func moment(t *skipper.Time) string {
 	if t == nil {
 		return ""
 	}
-	return t.UTC().Format("2006-01-02 15:04:05Z")
+	return t.UTC().Format(time.RFC3339)
 }
 
 func text(s *string) string {
