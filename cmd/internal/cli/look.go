@@ -56,7 +56,8 @@ func ago(d time.Duration) string {
 	if future {
 		d = -d
 	}
-	n, unit := 0, ""
+	var n int
+	var unit string
 	switch {
 	case d < time.Second:
 		return "now"
