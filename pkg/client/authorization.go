@@ -19,14 +19,15 @@ type introduced struct {
 
 // RoundTrip sends a request, and once more with fresh credentials when those that were kept are not taken any more.
 func (t *introduced) RoundTrip(request *http.Request) (*http.Response, error) {
-	request = request.Clone(request.Context())
+	ctx := request.Context()
+	request = request.Clone(ctx)
 	if t.agent != "" {
 		request.Header.Set("User-Agent", t.agent)
 	}
 	if t.authorization == nil || request.URL.Host != t.host {
 		return t.next.RoundTrip(request)
 	}
-	value, kept, err := t.credentials(request.Context(), "")
+	value, kept, err := t.credentials(ctx, "")
 	if err != nil {
 		return nil, closed(request, err)
 	}
@@ -36,7 +37,7 @@ func (t *introduced) RoundTrip(request *http.Request) (*http.Response, error) {
 	if !again {
 		return response, err
 	}
-	if value, _, err = t.credentials(request.Context(), value); err != nil {
+	if value, _, err = t.credentials(ctx, value); err != nil {
 		return response, nil //nolint:nilerr // the server's refusal says more
 	}
 	_ = response.Body.Close() // there is another one

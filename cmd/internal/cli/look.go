@@ -56,7 +56,8 @@ func ago(d time.Duration) string {
 	if future {
 		d = -d
 	}
-	n, unit := 0, ""
+	var n int
+	var unit string
 	switch {
 	case d < time.Second:
 		return "now"
@@ -123,7 +124,7 @@ func moment(t *skipper.Time) string {
 	if t == nil {
 		return ""
 	}
-	return t.UTC().Format("2006-01-02 15:04:05Z")
+	return t.UTC().Format(time.RFC3339)
 }
 
 func text(s *string) string {

@@ -109,7 +109,7 @@ func parseExpression(text string) (time.Duration, error) {
 		n, err := strconv.ParseInt(m[1], 10, 64)
 		unit := units[m[2]]
 		if err != nil || n > int64(maxTimeout/unit)+1 || n < -int64(maxTimeout/unit) {
-			return maxTimeout + 1, nil
+			return maxTimeout + 1, nil //nolint:nilerr // too large to be read is too long, which is refused as such
 		}
 		return time.Duration(n) * unit, nil
 	}
@@ -124,7 +124,7 @@ func parseExpression(text string) (time.Duration, error) {
 		}
 		n, err := strconv.ParseInt(m[i+2], 10, 32)
 		if err != nil || n > int64(maxTimeout/unit)+1 {
-			return maxTimeout + 1, nil
+			return maxTimeout + 1, nil //nolint:nilerr // as above
 		}
 		total += time.Duration(n) * unit
 	}

@@ -128,7 +128,7 @@ func provided(ctx context.Context, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, helperPatience)
 	defer cancel()
 	var out limited
-	cmd := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // the user names it
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, os.Stderr, time.Second
 	if err := cmd.Run(); err != nil {
 		return "", skipper.Errorf(skipper.CodeUnauthorized, "the credentials provider command %s gives none: %w", words[0], err)

@@ -173,7 +173,7 @@ func (f *follower) look(ctx context.Context) (sight, error) {
 	}
 	seen, err := f.at(ctx, f.operation.ID)
 	if err != nil || seen.pending == "" { // how it ended is in the answer, which is on its way
-		return sight{pending: unseen}, nil
+		return sight{pending: unseen}, nil //nolint:nilerr // the answer says it better
 	}
 	return seen, nil
 }
