@@ -130,7 +130,7 @@ func (h *Handler) logStream(ctx context.Context, name string, q skipper.LogQuery
 	}
 	return answer{stream: func(w http.ResponseWriter) {
 		defer stop()
-		s := lineStream{controller: http.NewResponseController(w)}
+		s := lineStream{controller: http.NewResponseController(w), clock: h.clock}
 		s.eventStream = eventStream{w: w, flush: s.controller.Flush}
 		if err := s.follow(ctx, first, lines, ended); err != nil && ctx.Err() == nil {
 			h.logger.WarnContext(ctx, "log stream broken off", slog.String("release", name), slog.Any("error", err))
@@ -144,6 +144,7 @@ type lineStream struct {
 	eventStream
 
 	controller *http.ResponseController
+	clock      func() time.Time
 }
 
 func (s *lineStream) follow(ctx context.Context, first *skipper.LogLine, lines <-chan skipper.LogLine, ended <-chan error,
@@ -188,4 +189,4 @@ func (s *lineStream) line(l skipper.LogLine) error {
 }
 
 // bounded gives the client so long to take what is sent next. Not every connection can.
-func (s *lineStream) bounded() { _ = s.controller.SetWriteDeadline(time.Now().Add(logPatience)) }
+func (s *lineStream) bounded() { _ = s.controller.SetWriteDeadline(s.clock().Add(logPatience)) }
