@@ -60,7 +60,7 @@ func readLogs(ctx context.Context, d deployer.Deployer, h deployer.Handle, q ski
 		stop = emit(line)
 		return stop
 	}
-	err := error(deployer.ErrUnsupported)
+	err := deployer.ErrUnsupported
 	if reader, ok := d.(deployer.LogReader); ok {
 		o := deployer.LogOptions{Instance: q.Instance, Tail: q.Tail, Since: q.Since, Follow: q.Follow}
 		err = reader.ReadLogs(ctx, h, o, hand)

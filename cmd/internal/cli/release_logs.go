@@ -109,7 +109,7 @@ func (c *cli) readLogs(ctx context.Context, s *client.Client, name string, o log
 		return c.say("%s\n", l.Text)
 	})
 	if o.query.Follow && ctx.Err() != nil {
-		return nil // Ctrl-C is how one stops
+		return nil //nolint:nilerr // Ctrl-C is how one stops
 	}
 	return err
 }

@@ -45,8 +45,8 @@ func (d *Deployer) plan(ctx context.Context, id string, r deployer.Request) (pla
 	p.command = []string{file}
 	if p.java {
 		if s.debugOption(0) == "" && (s.DebugAddress != "" || s.DebugPort > 0) { // as in the reference
-			d.Logger.WarnContext(ctx, "no debugger: the address is none", "deployment", id, "debug-address", s.DebugAddress,
-				"debug-port", s.DebugPort)
+			d.Logger.WarnContext(ctx, "no debugger: the address is none", "deployment", id, "debug_address", s.DebugAddress,
+				"debug_port", s.DebugPort)
 		}
 		p.command, err = d.javaCommand(s, r, file)
 	}
