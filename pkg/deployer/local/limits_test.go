@@ -16,9 +16,15 @@ func TestLimits(t *testing.T) {
 		want        limits
 		ok          bool
 	}{
-		{"", "", limits{}, true}, {"512m", "1.5", limits{memory: 512 << 20, cpu: 1500}, true},
-		{"1G", "500m", limits{memory: 1 << 30, cpu: 500}, true}, {"0", "", limits{}, false}, {"x", "", limits{}, false},
-		{"", "0", limits{}, false}, {"", "-1", limits{}, false}, {"", "NaN", limits{}, false}, {"", "m", limits{}, false},
+		{"", "", limits{}, true},
+		{"512m", "1.5", limits{memory: 512 << 20, cpu: 1500}, true},
+		{"1G", "500m", limits{memory: 1 << 30, cpu: 500}, true},
+		{"0", "", limits{}, false},
+		{"x", "", limits{}, false},
+		{"", "0", limits{}, false},
+		{"", "-1", limits{}, false},
+		{"", "NaN", limits{}, false},
+		{"", "m", limits{}, false},
 	} {
 		s := Settings{LimitMemory: c.memory, LimitCPU: c.cpu}
 		got, err := s.limits()
