@@ -120,7 +120,7 @@ func (d *Deployer) repairOne(ctx context.Context, k *known, rec *record, i *inst
 			"restart", i.Due > 0)
 	}
 	if i.Due == 0 || i.Due > d.Clock().UnixMilli() || rec.stopped(i.Index) || ctx.Err() != nil {
-		return nil //nolint:nilerr // it is looked at again, or the server ends
+		return nil //nolint:nilerr // the server ends: the next one goes on
 	}
 	return d.again(ctx, k, rec, i)
 }

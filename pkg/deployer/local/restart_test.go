@@ -364,3 +364,18 @@ func TestPorts_AnotherOneWhenItWasTakenMeanwhile(t *testing.T) {
 	require.NotEqual(t, port, i.Attributes["port"])
 	require.Equal(t, "exited with code 1", i.Attributes["last.reason"])
 }
+
+// Where limits cannot hold the application runs all the same, and its status says so.
+func TestLimits_TheStatusTellsWhenTheyDoNotHold(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	d, r := a.deployer(), a.request("log")
+	r.Deployment[prefix+"limits.memory"] = "1g"
+	h := a.deploy(d, r)
+	i := await(t, d, h, skipper.StateDeployed).Instances[h.ID+"-0"]
+	group, err := os.ReadFile("/proc/" + i.Attributes["pid"] + "/cgroup")
+	require.NoError(t, err)
+	if !strings.Contains(string(group), "/skiff-") {
+		require.Contains(t, i.Attributes["limits"], "do not hold: ")
+	}
+}
