@@ -157,7 +157,7 @@ func (c *cli) given(o valueOptions) (*skipper.ConfigValues, error) {
 	case o.file != "":
 		text, err := c.readFile(o.file, "--file")
 		if err != nil {
-			return nil, err
+			return nil, usagef("%w", err)
 		}
 		raw = text
 	case o.properties != "":
@@ -187,9 +187,9 @@ func (c *cli) readFile(file, flag string) (string, error) {
 	}
 	switch {
 	case err != nil:
-		return "", failuref("%s cannot be read: %w", flag, err)
+		return "", fmt.Errorf("%s cannot be read: %w", flag, err)
 	case len(b) > maxFile:
-		return "", failuref("%s: %s has more than %d bytes, which is the most that values may have", flag, file, maxFile)
+		return "", fmt.Errorf("%s: %s has more than %d bytes, which is the most that values may have", flag, file, maxFile)
 	}
 	return string(b), nil
 }

@@ -65,7 +65,7 @@ version before, as 'release upgrade' does; without any it has the defaults of th
 func (c *cli) declaration(file string, over valueFlags) (declared, error) {
 	text, err := c.readFile(file, "--file")
 	if err != nil {
-		return declared{}, err
+		return declared{}, usagef("%w", err)
 	}
 	m, err := yamlx.ParseMap(text)
 	if err != nil {

@@ -57,7 +57,7 @@ func (c *cli) merged(f valueFlags) (string, error) {
 	for _, file := range f.files {
 		raw, err := c.readFile(file, "--values")
 		if err != nil {
-			return "", err
+			return "", failuref("%w", err)
 		}
 		values, err := yamlx.ParseMap(raw)
 		if err == nil {

@@ -193,10 +193,10 @@ func TestDeploy_RefusesWithASentence(t *testing.T) {
 			func(r *deployer.Request) { r.Resource = resource.Ref{Location: "file:///x"} }, deployer.ErrUnsupported,
 			"use docker:",
 		},
-		"no image": {func(r *deployer.Request) { r.Resource = resource.Ref{Location: "docker:A b"} }, deployer.ErrInvalid, "is not an image"},
+		"no image": {func(r *deployer.Request) { r.Resource = resource.Ref{Location: "docker:A b"} }, deployer.ErrInvalid, "is not the name of an image"},
 		"a digest and a version": {
 			func(r *deployer.Request) { r.Resource.Location += "@" + digestOf(nil) }, deployer.ErrInvalid,
-			"leave out spec.version",
+			"leave one of them out",
 		},
 	} {
 		r := a.request("log")

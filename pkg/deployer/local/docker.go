@@ -75,13 +75,11 @@ func (d *Deployer) dockerSettings(base docker.Settings, r deployer.Request) (doc
 		port, _ := strconv.Atoi(option[strings.LastIndexAny(option, ":=")+1:]) // an option ends with its port
 		return option, port
 	}
-	own := map[string]string{}
+	own := map[string]string{"restart-policy": s.RestartPolicy}
 	for name, value := range r.Deployment {
 		rest, ok := strings.CutPrefix(name, prefix)
 		if property, docker := strings.CutPrefix(rest, "docker."); ok && docker {
 			own[property] = value
-		} else if ok && relaxed(rest) == "restartpolicy" {
-			own["restart-policy"] = value
 		}
 	}
 	return base.Bind(own)

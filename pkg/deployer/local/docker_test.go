@@ -217,7 +217,7 @@ func samePort(t *testing.T, m *mixed) {
 // container of another installation, whose leases are elsewhere, has one of them.
 func portTaken(t *testing.T, m *mixed) {
 	t.Helper()
-	low := freeInARow(t, 2)
+	low := freeInARow(t, 23000, 2)
 	other := newMixed(t, m.host)
 	r := other.container("log")
 	r.Properties["server.port"] = strconv.Itoa(low)
@@ -241,7 +241,7 @@ func dockerProperties(t *testing.T, m *mixed) {
 	const prefix = "spring.cloud.deployer.local."
 	d, r := m.deployer(), m.container("log")
 	r.Deployment[prefix+"docker.additionalHosts"] = "db:10.0.0.1"
-	r.Deployment[prefix+"debugPort"], r.Deployment[prefix+"debug-suspend"] = strconv.Itoa(freeInARow(t, 1)), "n"
+	r.Deployment[prefix+"debugPort"], r.Deployment[prefix+"debug-suspend"] = strconv.Itoa(freeInARow(t, 27000, 1)), "n"
 	r.Deployment[prefix+"restart-policy"], r.Deployment[prefix+"shutdownTimeout"] = "on-failure", "7"
 	r.Deployment["spring.cloud.deployer.docker.container.name"] = m.group + "-mine"
 	h := m.deploy(d, r)
@@ -307,10 +307,10 @@ func engineAway(t *testing.T, m *mixed) {
 	awaitOn(t, d, two, skipper.StateDeployed)
 }
 
-// freeInARow finds ports in a row that nobody listens on.
-func freeInARow(t *testing.T, count int) int {
+// freeInARow finds ports in a row that nobody listens on, above one that each test has for itself.
+func freeInARow(t *testing.T, above, count int) int {
 	t.Helper()
-	for low := 23000 + os.Getpid()%3000; low < 30000; low += count {
+	for low := above + os.Getpid()%3000; low < above+4000; low += count {
 		free := 0
 		for n := range count {
 			if listen(t, low+n) {

@@ -3,9 +3,11 @@ package local
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,7 +90,7 @@ func (g cgroups) place(name string, l limits) (string, error) {
 	if l.cpu > 0 {
 		wanted["cpu"] = fmt.Sprintf("%d %d", l.cpu*cpuPeriod/1000, cpuPeriod)
 	}
-	for controller := range wanted {
+	for _, controller := range slices.Sorted(maps.Keys(wanted)) {
 		if err := g.enable(controller); err != nil {
 			return "", err
 		}

@@ -45,14 +45,14 @@ func TestCgroups_WhatIsWritten(t *testing.T) {
 	_, err := g.place("one", limits{memory: 1 << 20})
 	require.ErrorContains(t, err, "the controller memory is not delegated")
 	write("cgroup.controllers", "cpuset cpu memory\n")
-	write("cgroup.subtree_control", "memory\n")
+	write("cgroup.subtree_control", "cpu\n")
 
 	dir, err := g.place("one", limits{memory: 1 << 20, cpu: 1500})
 
 	require.NoError(t, err)
 	for file, want := range map[string]string{
 		filepath.Join(dir, "memory.max"): "1048576", filepath.Join(dir, "cpu.max"): "150000 100000",
-		filepath.Join(g.base, "cgroup.subtree_control"): "+cpu",
+		filepath.Join(g.base, "cgroup.subtree_control"): "+memory",
 	} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
