@@ -17,7 +17,7 @@ KUBE_VERSION = v1.37.2
 KUBE = $(TOOLS)/kube-$(KUBE_VERSION)/kube
 
 .DEFAULT_GOAL = help
-.PHONY: help build sample run demo demo-edgegap java test race kill-matrix lint fmt bench fuzz kube tools clean
+.PHONY: help build sample run demo demo-edgegap java test race survive kill-matrix lint fmt bench fuzz kube tools clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -47,11 +47,19 @@ test: ## run the tests; names what this machine lacks, whose tests are skipped
 	@command -v java >/dev/null || echo 'java is missing: tests that run a jar are skipped'
 	@[ -x "$$PG_BIN/postgres" ] || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
 		echo 'postgres is missing: tests on PostgreSQL are skipped (install postgresql or set PG_BIN)'
+	@command -v dockerd >/dev/null && command -v ip >/dev/null && [ "$$(id -u)" = 0 ] || \
+		echo 'docker is missing, or we are not root: tests on a Docker engine are skipped (install docker.io and iproute2)'
+	@case ",$$SKIFF_TEST_REQUIRE," in *,maven,*) ;; *) \
+		echo 'tests that download from Maven Central are skipped (SKIFF_TEST_REQUIRE=maven runs them)';; esac
 	go test ./...
 
 race: ## run the tests with the race detector (needs a C compiler)
 	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler: install gcc and libc6-dev'; exit 1; }
 	CGO_ENABLED=1 go test -race ./...
+
+survive: ## kill a server at every failpoint once, fail platforms and stores in every way, run the whole model
+	KILL_RUNS=1 TEST_FULL=1 go test -count=1 -timeout 25m ./cmd/internal/survival
+	TEST_FULL=1 go test -count=1 -run TestModel ./server/operation
 
 kill-matrix: ## kill a server at every failpoint, KILL_RUNS=5 times, into bin/kill-matrix.md
 	@mkdir -p bin

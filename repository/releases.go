@@ -81,12 +81,17 @@ func (s *Store) ReleaseNames(ctx context.Context, request skipper.PageRequest) (
 }
 
 // NextVersion gives the version after all that a release ever had and that left a trace: a row, or a deployment that
-// could not be removed yet and whose id must not be used again.
+// could not be removed yet and whose id must not be used again. A failed install leaves neither; its version comes again,
+// as in Skipper, if it was leased once only: else a server that was frozen in the middle of a platform call may still
+// do something to deployments with these ids.
 func (s *Store) NextVersion(ctx context.Context, name string) (int, error) {
 	var highest int
 	err := s.reader.WithContext(ctx).Raw(`SELECT COALESCE(MAX(version), 0) FROM (
 		SELECT MAX(version) AS version FROM releases WHERE name = ?
-		UNION ALL SELECT MAX(release_version) FROM deployments WHERE release_name = ?) AS versions`, name, name).
+		UNION ALL SELECT MAX(release_version) FROM deployments WHERE release_name = ?
+		UNION ALL SELECT MAX(target_version) FROM operations WHERE release_name = ?
+			AND token > 1 AND kind IN ('install', 'rollback') AND outcome IN ('failed', 'cancelled')) AS versions`,
+		name, name, name).
 		Scan(&highest).Error
 	return highest + 1, s.fail(err, "number release %q", name)
 }

@@ -71,9 +71,16 @@ func partialError(name string) error {
 
 // renderer writes templates with their values.
 type renderer struct {
-	out   strings.Builder
-	steps int
-	trace *trace // only to explain an error
+	out     strings.Builder
+	steps   int
+	trace   *trace            // only to explain an error
+	missing map[variable]bool // those without a value; nil: the first one is an error
+}
+
+// variable is a place where a value is written.
+type variable struct {
+	name string
+	line int
 }
 
 // scope is what a name is looked up in: a value, then those around it.
@@ -91,6 +98,11 @@ func (r *renderer) template(data string, values any) error {
 	if err != nil {
 		return err
 	}
+	return r.parsed(segments, values)
+}
+
+// parsed writes a template that was read.
+func (r *renderer) parsed(segments []segment, values any) error {
 	if err := r.segments(segments, &scope{value: values}); err != nil {
 		return err
 	}
@@ -150,7 +162,12 @@ func isAbsent(v any) bool {
 
 func (r *renderer) variable(seg segment, s *scope) error {
 	v, err := s.find(seg.name)
-	if err != nil || v == nil {
+	switch missing := err != nil || v == nil; {
+	case missing && r.missing != nil:
+		r.missing[variable{seg.name, seg.line}] = true
+		r.write(seg, seg.name)
+		return nil
+	case missing:
 		return lineError(seg.line, "no value for {{%s}}; set it in values.yml or in the request's values", seg.name)
 	}
 	t := text(v)

@@ -42,7 +42,7 @@ func templatesSize(p skipper.Package, depth int) int {
 // skipper-core.md 7.1, read as YAML and written again in the manifest's own layout. overrides is the YAML text of the
 // request's values; one with only comments counts as none.
 func Render(p skipper.Package, overrides string) (string, error) {
-	values, err := modelOf(p, overrides)
+	values, err := modelOf(p, overrides, checkValues)
 	if err != nil {
 		return "", err
 	}
@@ -54,7 +54,7 @@ func Render(p skipper.Package, overrides string) (string, error) {
 // As in Skipper, a count is only set where the values have deployment properties. An application is found by its exact
 // name; when a package renders several, they share its values, and the first that has a count decides.
 func RenderWithCounts(p skipper.Package, overrides string, counts map[string]int) (string, error) {
-	values, err := modelOf(p, overrides)
+	values, err := modelOf(p, overrides, checkValues)
 	if err != nil {
 		return "", err
 	}
@@ -78,7 +78,8 @@ func RenderWithCounts(p skipper.Package, overrides string, counts map[string]int
 	return text, locate(err, p, overrides)
 }
 
-func modelOf(p skipper.Package, overrides string) (*yamlx.Map, error) {
+// modelOf gives the values that the templates of a package see; check may refuse those of the request before.
+func modelOf(p skipper.Package, overrides string, check func(skipper.Package, *yamlx.Map) error) (*yamlx.Map, error) {
 	if err := checkTemplates(p); err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func modelOf(p skipper.Package, overrides string) (*yamlx.Map, error) {
 	if over == nil {
 		over = yamlx.NewMap()
 	}
-	if err := checkValues(p, over); err != nil {
+	if err := check(p, over); err != nil {
 		return nil, locate(err, p, overrides)
 	}
 	values, err := model(p, over, &budget)

@@ -74,7 +74,10 @@ func violationsOf(p skipper.Package, values *yamlx.Map, path []string) ([]Violat
 			return nil, skipper.Errorf(skipper.CodeInvalid, "package %s: %w", p.Metadata.Name, err)
 		}
 		for _, v := range found {
-			all = append(all, Violation{v, path})
+			// The section of a dependency may be there always: the dependency itself says what may be in it.
+			if !v.Unknown || len(v.Path) != 1 || !hasDependency(p, v.Path[0]) {
+				all = append(all, Violation{v, path})
+			}
 		}
 	}
 	for _, d := range p.Dependencies {
@@ -90,6 +93,10 @@ func violationsOf(p skipper.Package, values *yamlx.Map, path []string) ([]Violat
 		all = append(all, found...)
 	}
 	return all, nil
+}
+
+func hasDependency(p skipper.Package, name string) bool {
+	return slices.ContainsFunc(p.Dependencies, func(d skipper.Package) bool { return d.Metadata.Name == name })
 }
 
 // checkValues refuses values that do not fit the schemas of a package, in one sentence.

@@ -13,9 +13,15 @@ func withSchema(p skipper.Package, text string) skipper.Package {
 	return p
 }
 
+// withDependency adds a dependency that no schema knows of.
+func withDependency(p skipper.Package) skipper.Package {
+	p.Dependencies = []skipper.Package{packageOf("dep", "n: {{n}}", "n: x")}
+	return p
+}
+
 func TestRender_RefusesValuesThatDoNotFitTheSchema(t *testing.T) {
 	t.Parallel()
-	const known = `{"additionalProperties": false, "required": ["a"], "properties": {"a": {"type": "string"}, "dep": {}}}`
+	const known = `{"additionalProperties": false, "required": ["a"], "properties": {"a": {"type": "string"}}}`
 	hello := withSchema(packageOf("hello", "a: {{a}}", "a: x"), known)
 	outer := withSchema(packageOf("outer", "a: {{a}}", "a: x\ndep: {n: 1}"), known)
 	outer.Dependencies = []skipper.Package{withSchema(packageOf("dep", "n: {{n}}", "m: x"),
@@ -32,6 +38,8 @@ func TestRender_RefusesValuesThatDoNotFitTheSchema(t *testing.T) {
 		"unknown and wrong":           {hello, "b: x\na: [1]", words + "hello: a must be a text, found a list; b is not a known key"},
 		"schema of the dependency":    {outer, "dep: {n: x}", words + "outer: dep.n must be a whole number, found a text"},
 		"defaults of the dependency":  {outer, "dep: {m: y}", words + `outer: dep.m must be "x"`},
+		"dependency nobody described": {withDependency(hello), "", ""},
+		"its section":                 {withDependency(hello), "dep: {n: 1}", ""},
 		"unknown beside dependencies": {outer, "c: {d: 1}", words + "outer: c is not a known key"},
 		"many": {
 			withSchema(packageOf("p", "", ""), few), "{a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1, i: 1, j: 1, k: 1, l: 1}",

@@ -31,7 +31,7 @@ func traceLine(data string, values *dict, text string, line int) *trace {
 	if next := strings.IndexByte(text[t.start:], '\n'); next >= 0 {
 		t.end = t.start + next
 	}
-	again := renderer{trace: t}
+	again := renderer{trace: t, missing: map[variable]bool{}}
 	_ = again.template(data, values) // it was rendered before without an error
 	return t
 }

@@ -43,7 +43,7 @@ func TestAuthoring_FromNothingToARunningRelease(t *testing.T) {
 
 	data := dataDir(t)
 	p := serve(t, data)
-	require.Equal(t, "Package uploaded: demo 1.0.0\n", p.must("package", "upload", zip))
+	require.Equal(t, "Package uploaded successfully:[demo:1.0.0]\n", p.must("package", "upload", zip))
 	values := filepath.Join(dir, "values.yml")
 	require.NoError(t, os.WriteFile(values, []byte("greeting: Hi\n"), 0o600))
 	p.must("release", "install", "demo", "--package-name", "demo", "--file", values, "--wait", "--timeout", "60s")

@@ -157,6 +157,7 @@ func (c *crawler) expand(href, where string) {
 // choices are values for the variables of a template: where it takes a release, those of each release.
 func (c *crawler) choices(path string) []map[string]string {
 	values := map[string]string{
+		"tail": "1", "since": "1h", "instance": "", "follow": "false",
 		"page": "0", "size": "2", "sort": "name,asc", "projection": "summary", "version": "1", "releaseName": "one",
 		"names": "one,bad", "name": "hello", "app": "one.hello-v2", "id": "one.hello-v2-0", "endpoint": "/info",
 		"path": "liveness", "kind": "install", "outcome": "succeeded", "state": "INITIAL",

@@ -4,22 +4,25 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/skiff-project/skiff/cmd/internal/app"
 	"github.com/skiff-project/skiff/cmd/internal/cli"
+	"github.com/skiff-project/skiff/cmd/internal/shell"
 )
 
 // version is set by the build.
 var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(context.Background())
+	s := listen(stop)
 	deps := cli.Deps{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Version: version, Clock: time.Now,
-		IsTTY:   terminal(os.Stderr),
+		IsTTY:  term.IsTerminal(int(os.Stderr.Fd())) && term.IsTerminal(int(os.Stdin.Fd())),
+		OutTTY: term.IsTerminal(int(os.Stdout.Fd())), Width: width, Interrupts: s.take,
 		Archive: app.Archive{Version: version, Environ: os.Environ(), Err: os.Stderr, Clock: time.Now},
 		Edgegap: app.EdgegapAccount(os.Environ()),
 		Server: func(ctx context.Context, o cli.ServerOptions) error {
@@ -29,12 +32,11 @@ func main() {
 			})
 		},
 	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		deps.Password = password
+	}
+	deps.Shell = shell.Run
 	code := cli.Run(ctx, deps, os.Args[1:])
 	stop()
 	os.Exit(code)
-}
-
-func terminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

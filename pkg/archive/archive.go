@@ -13,6 +13,7 @@ const (
 	MaxPacked   = 64 << 20 // bytes of the zip
 	MaxUnpacked = 64 << 20 // bytes of all files in it
 	MaxEntries  = 10_000
+	MaxText     = 16 << 20 // bytes of what is read: package.yml, values, templates and schemas, those of dependencies too
 )
 
 // maxDepth bounds how deep packages may hold packages.
@@ -98,6 +99,9 @@ func Write(dir string) ([]byte, error) {
 
 // top builds a package that is not a dependency: what the store needs of it must be there.
 func top(all files, where string) (skipper.Package, error) {
+	if size := all.textSize(); size > MaxText {
+		return skipper.Package{}, tooLarge("%s has %d bytes of YAML and schemas; at most %d are allowed", where, size, MaxText)
+	}
 	p, err := all.build(where, 1)
 	if err != nil {
 		return skipper.Package{}, err
@@ -148,6 +152,16 @@ func (f files) build(where string, depth int) (skipper.Package, error) {
 		return p, skipper.Errorf(skipper.CodeInvalid, "%s has no package.yml; every package needs one", where)
 	}
 	return p, f.addDependencies(&p, where, depth)
+}
+
+func (f files) textSize() int {
+	size := 0
+	for name, content := range f {
+		if isTemplate(name) || path.Base(name) == skipper.SchemaFile {
+			size += len(content)
+		}
+	}
+	return size
 }
 
 func (f files) names() []string {

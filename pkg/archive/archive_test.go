@@ -164,8 +164,11 @@ func TestRead_HasLimits(t *testing.T) {
 	for i := range MaxEntries + 1 {
 		many = append(many, file{name: "r/" + strings.Repeat("d", i%200+1) + "/" + strings.Repeat("f", i/200+1)})
 	}
+	text := zipOf(t, file{name: "hello-1.0.0/package.yml", content: hello},
+		file{name: "hello-1.0.0/values.yml", content: strings.Repeat("#\n", MaxText/4)},
+		file{name: "hello-1.0.0/packages/a/values.yml", content: strings.Repeat("#\n", MaxText/4)})
 	for name, packed := range map[string][]byte{
-		"unpacked": zipOf(t, bomb...), "entries": zipOf(t, many...), "packed": make([]byte, MaxPacked+1),
+		"text": text, "unpacked": zipOf(t, bomb...), "entries": zipOf(t, many...), "packed": make([]byte, MaxPacked+1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

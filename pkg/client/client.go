@@ -9,6 +9,8 @@
 package client
 
 import (
+	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/url"
@@ -39,19 +41,40 @@ type Client struct {
 	seen map[string]hal.Document // documents of links, by URL: they do not change while a server runs
 }
 
-// New gives a client of the server at an address: its root, with or without /api, as http://127.0.0.1:7577.
-func New(address string) (*Client, error) {
-	root, err := parseRoot(address)
+// Options say how a server is reached. What is left out has its usual value.
+type Options struct {
+	// Address is the server's root, with or without /api, as http://127.0.0.1:7577. A user and a password in it are sent
+	// by basic authentication.
+	Address string
+	// Authorization gives the value of the header of that name. It is asked before the first request, and once more when
+	// the server no longer takes what it gave. Nil: only what the address says.
+	Authorization func(ctx context.Context) (string, error)
+	// TLS is how certificates are checked and which one is shown; nil: those of the system, and none.
+	TLS       *tls.Config
+	UserAgent string
+}
+
+// New gives a client of the server at an address; see Options.
+func New(address string) (*Client, error) { return Open(Options{Address: address}) }
+
+// Open gives a client. Nothing is asked yet. A proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name is used.
+func Open(o Options) (*Client, error) {
+	root, err := parseRoot(o.Address)
 	if err != nil {
 		return nil, err
 	}
 	transport := &http.Transport{
-		Proxy:           http.ProxyFromEnvironment,
-		DialContext:     (&net.Dialer{Timeout: dialPatience}).DialContext,
-		IdleConnTimeout: readPatience,
+		Proxy:             http.ProxyFromEnvironment,
+		DialContext:       (&net.Dialer{Timeout: dialPatience}).DialContext,
+		IdleConnTimeout:   readPatience,
+		TLSClientConfig:   o.TLS,
+		ForceAttemptHTTP2: true,
 	}
 	return &Client{
-		http: &http.Client{Transport: transport}, root: root, limit: maxAnswer, seen: map[string]hal.Document{},
+		http: &http.Client{Transport: &introduced{
+			next: transport, agent: o.UserAgent, authorization: o.Authorization, host: root.Host,
+		}},
+		root: root, limit: maxAnswer, seen: map[string]hal.Document{},
 	}, nil
 }
 

@@ -135,7 +135,10 @@ func (c *Client) changeOperation(
 	if err != nil {
 		return skipper.Operation{}, err
 	}
-	href, header, err := withOptions(href+"/"+verb, options)
+	if href, err = c.operationLink(ctx, href, verb); err != nil {
+		return skipper.Operation{}, err
+	}
+	href, header, err := withOptions(href, options)
 	if err != nil {
 		return skipper.Operation{}, err
 	}
@@ -144,6 +147,19 @@ func (c *Client) changeOperation(
 		return skipper.Operation{}, err
 	}
 	return o, c.asked(o.ID != "" && o.Outcome != "", "operation")
+}
+
+// operationLink gives the URL of a relation of an operation. There is none while it makes no sense: then the documented
+// path is taken, so that the server says why.
+func (c *Client) operationLink(ctx context.Context, href, rel string) (string, error) {
+	_, links, err := c.operation(ctx, href)
+	if err != nil {
+		return "", err
+	}
+	if link, ok := links.Get(rel); ok {
+		return link.Href, nil
+	}
+	return href + "/" + rel, nil
 }
 
 // operationURL gives the URL of an operation that is named by it, or by its id.

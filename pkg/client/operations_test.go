@@ -94,9 +94,11 @@ func TestOperation_CancelAndRetry(t *testing.T) {
 	t.Parallel()
 	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method + " " + r.RequestURI {
+		case "GET /o/op-1": // has a link for one of them; the other one's path is the documented one
+			_, _ = io.WriteString(w, `{"id": "op-1", "outcome": "running", "_links": {"cancel": {"href": "/o/stop/op-1"}}}`)
 		case "POST /o/op-1/retry?onConflict=queue":
 			_, _ = io.WriteString(w, queuedAnswer)
-		case "POST /o/op-1/cancel":
+		case "POST /o/stop/op-1":
 			w.WriteHeader(http.StatusAccepted)
 			_, _ = io.WriteString(w, `{"id": "op-1", "outcome": "running", "cancelRequested": true}`)
 		default:

@@ -103,16 +103,29 @@ func (c *Client) Upgrade(
 	return c.command(ctx, http.MethodPost, href, request, options)
 }
 
+// Preview tells what it takes to bring a release to a package and values, and what that would change. Nothing is done.
+func (c *Client) Preview(ctx context.Context, request skipper.InstallRequest) (skipper.Preview, error) {
+	var p skipper.Preview
+	href, err := c.follow(ctx, nil, "release", "preview")
+	if err != nil {
+		return p, err
+	}
+	if err = c.do(ctx, http.MethodPost, href, request, &p); err != nil {
+		return p, err
+	}
+	return p, c.asked(p.Action != "" && p.Name != "", "preview")
+}
+
 // Rollback makes a new version of a release from an earlier one; it returns as Upgrade does. Skipper's link of that
-// name leads to a form without a time limit, so the documented path is taken.
+// name leads to a form without a time limit, so it is another relation, or the documented path.
 func (c *Client) Rollback(
 	ctx context.Context, request skipper.RollbackRequest, options ...skipper.CommandOptions,
 ) (skipper.Release, string, error) {
-	href, err := c.follow(ctx, nil, "release")
+	href, err := c.below(ctx, "release", "rollback/request", "/rollback", nil)
 	if err != nil {
 		return skipper.Release{}, "", err
 	}
-	return c.command(ctx, http.MethodPost, href+"/rollback", request, options)
+	return c.command(ctx, http.MethodPost, href, request, options)
 }
 
 // Scale sets instance counts of applications of a release.

@@ -26,7 +26,10 @@ func (c *Client) FollowOperation(
 	if err != nil {
 		return skipper.Operation{}, err
 	}
-	target, err := c.resolve(href + "/events")
+	if href, err = c.operationLink(ctx, href, "events"); err != nil {
+		return skipper.Operation{}, err
+	}
+	target, err := c.resolve(href)
 	if err != nil {
 		return skipper.Operation{}, err
 	}

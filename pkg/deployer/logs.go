@@ -11,6 +11,7 @@ type LogReader interface {
 	// ReadLogs hands each line to emit, those of one instance and stream in their order, and ends when there are no
 	// more; with Follow when the context ends or nothing of the deployment is left. An error of emit ends it and is
 	// returned. Nothing there yet: no lines, no error. ErrNotFound names an instance that is not of this deployment.
+	// ErrUnsupported, before any line: ask Logs instead, as of a deployer that is no LogReader.
 	ReadLogs(ctx context.Context, h Handle, o LogOptions, emit func(LogLine) error) error
 }
 

@@ -96,6 +96,14 @@ func TestFleetDeployUsesThePathThatEdgegapKnows(t *testing.T) {
 	require.Contains(t, err.Error(), "no fleets here")
 }
 
+func TestLogStorageIsReadAsStopReadsIt(t *testing.T) {
+	t.Parallel()
+	require.Nil(t, edgegap.ParseLogStorage(""))
+	require.Equal(t, &edgegap.LogStorage{Enabled: true}, edgegap.ParseLogStorage("true"))
+	require.Equal(t, &edgegap.LogStorage{}, edgegap.ParseLogStorage("false"))
+	require.Equal(t, &edgegap.LogStorage{Enabled: true, Endpoint: "bucket"}, edgegap.ParseLogStorage("bucket"))
+}
+
 func TestStopTellsWhatItLedTo(t *testing.T) {
 	t.Parallel()
 	b := setup(t, edgegaptest.Options{}, edgegap.Options{})

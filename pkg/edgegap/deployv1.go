@@ -80,6 +80,18 @@ type LogStorage struct {
 	Endpoint string `json:"endpoint_storage,omitempty"`
 }
 
+// ParseLogStorage reads what Stop takes as LogStorage: "true" or "false" for the version's storage, or the name of one.
+// Empty is nil: as the version says.
+func ParseLogStorage(text string) *LogStorage {
+	switch text {
+	case "":
+		return nil
+	case "true", "false":
+		return &LogStorage{Enabled: text == "true"}
+	}
+	return &LogStorage{Enabled: true, Endpoint: text}
+}
+
 // DeployV1Result is what v1 answers to a deploy.
 type DeployV1Result struct {
 	RequestID   string           `json:"request_id"`

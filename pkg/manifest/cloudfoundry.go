@@ -45,6 +45,11 @@ func ParseCloudFoundry(text string) ([]CloudFoundryApplication, error) {
 	if err != nil {
 		return nil, skipper.Errorf(skipper.CodeInvalid, "the manifest is not valid YAML: %w", err)
 	}
+	return ReadCloudFoundry(documents)
+}
+
+// ReadCloudFoundry reads the documents of a manifest as ParseCloudFoundry does.
+func ReadCloudFoundry(documents []yamlx.Value) ([]CloudFoundryApplication, error) {
 	var applications []CloudFoundryApplication
 	for i, document := range documents {
 		application, err := parseCloudFoundry(document, i+1)

@@ -1,8 +1,11 @@
 package manifest
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,7 +31,7 @@ func TestCompare_FindsWhatTheReferenceFinds(t *testing.T) {
 	type release struct {
 		Manifest string `json:"manifest"`
 	}
-	var cases []struct {
+	type vector struct {
 		Name      string    `json:"name"`
 		Existing  release   `json:"existing"`
 		Replacing release   `json:"replacing"`
@@ -36,9 +39,16 @@ func TestCompare_FindsWhatTheReferenceFinds(t *testing.T) {
 		AppNames  []string  `json:"appNames"`
 		Upgrade   *[]string `json:"upgrade"`
 	}
+	var cases []vector
 	text, err := os.ReadFile("../../testdata/manifests/differences.json")
 	require.NoError(t, err)
+	const digest = "e203d80b8849fcfddddccdc78fb519c00190ee558566a1eaad1776a7b105285a" // who changes the cases changes what is proved
+	require.Equal(t, digest, fmt.Sprintf("%x", sha256.Sum256(text)))
 	require.NoError(t, json.Unmarshal(text, &cases))
+	require.Len(t, cases, 51)
+	for name := range better {
+		require.True(t, slices.ContainsFunc(cases, func(c vector) bool { return c.Name == name }), name)
+	}
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()

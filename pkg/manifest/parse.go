@@ -15,6 +15,11 @@ func Parse(text string) (applications []Application, kind string, err error) {
 	if err != nil {
 		return nil, "", skipper.Errorf(skipper.CodeInvalid, "the manifest is not valid YAML: %w", err)
 	}
+	return Read(documents)
+}
+
+// Read reads the documents of a manifest as Parse does.
+func Read(documents []yamlx.Value) (applications []Application, kind string, err error) {
 	if kind = kindOf(documents); !isDeployer(kind) {
 		return nil, kind, nil
 	}

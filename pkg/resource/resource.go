@@ -1,17 +1,17 @@
 // Package resource turns the resource of a manifest into what a platform can run: a local file or an image reference.
 // It knows nothing of platforms.
 //
-//	ref, err := resource.Parse("file:///opt/apps/hello", "1.1.0")
-//	path, err := resource.Resolver{}.File(ctx, ref)
+//	ref, err := resource.Parse("maven://com.example:hello", "1.1.0")
+//	path, err := resource.New(resource.Config{Dir: dir, Logger: log}).File(ctx, ref)
+//	image, err := resource.ParseImage(ref)
+//
+// A file: resource is used where it is. What is downloaded, from a web server or from a Maven repository, runs from a
+// cache of files that are never changed; artifacts are kept in Maven's local repository as well, which is shared with
+// Maven. No message holds credentials.
 package resource
 
 import (
-	"context"
-	"errors"
-	"io/fs"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -39,76 +39,41 @@ func Parse(location, version string) (Ref, error) {
 
 // Scheme is what stands before the first colon of the location, in lower case: file, maven, docker, http or https.
 func (r Ref) Scheme() string {
-	scheme := regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*:`).FindString(r.Location)
-	return strings.ToLower(strings.TrimSuffix(scheme, ":"))
+	return strings.ToLower(strings.TrimSuffix(scheme.FindString(r.Location), ":"))
 }
 
-// String gives the location and the version for people.
+var scheme = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*:`)
+
+// String gives the location and the version for people, without credentials.
 func (r Ref) String() string {
 	if r.Version == "" {
-		return r.Location
+		return Redact(r.Location)
 	}
-	return r.Location + ", version " + r.Version
+	return Redact(r.Location) + ", version " + r.Version
 }
 
-// Resolver finds the files that resources name. Its zero value is ready, and safe for concurrent use.
-type Resolver struct{}
-
-// File gives the absolute path of the local file a resource names. With a version that is <location>-<version>.jar,
-// or <location>-<version> where only that exists; without one, the location itself.
-// CodeNotFound names the file that is not there; CodeUnsupported a scheme that has no files here.
-func (Resolver) File(ctx context.Context, r Ref) (string, error) {
-	if err := ctx.Err(); err != nil {
-		return "", err
+// Redact takes what may be a credential out of an address: the user before the host, the query, and a fragment that is
+// no digest.
+func Redact(address string) string {
+	scheme := (Ref{Location: address}).Scheme()
+	if scheme == "docker" || scheme == "maven" || scheme == "file" {
+		return address // @ stands before a digest, ? and # in names of files
 	}
-	base, err := r.path()
-	if err != nil {
-		return "", err
+	before, fragment, hasFragment := strings.Cut(address, "#")
+	before, _, hasQuery := strings.Cut(before, "?")
+	if u, err := url.Parse(before); err == nil && u.User != nil {
+		u.User = nil
+		before = u.String()
+	} else if i := strings.LastIndex(before, "@"); err != nil && i >= 0 {
+		before = scheme + "://…" + before[i:]
 	}
-	candidates := []string{base}
-	if r.Version != "" {
-		candidates = []string{base + "-" + r.Version + ".jar", base + "-" + r.Version}
+	if hasQuery {
+		before += "?…"
 	}
-	for _, file := range candidates {
-		info, err := os.Stat(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return "", skipper.Errorf(skipper.CodeInvalid, "resource %s cannot be read: %w", r, err)
-		}
-		if !info.Mode().IsRegular() {
-			return "", skipper.Errorf(skipper.CodeInvalid, "resource %s: %s is not a file", r, file)
-		}
-		return file, nil
+	if hasFragment && strings.HasPrefix(fragment, "sha256=") {
+		before += "#" + fragment
+	} else if hasFragment {
+		before += "#…"
 	}
-	return "", skipper.Errorf(skipper.CodeNotFound, "there is no file %s", strings.Join(candidates, " and no file "))
-}
-
-// path is the path of a file: location; file:relative, file:/absolute and file:///absolute are understood.
-func (r Ref) path() (string, error) {
-	if r.Scheme() != "file" {
-		return "", skipper.Errorf(skipper.CodeUnsupported,
-			"resources with the scheme %s: are not supported by this platform yet; use file:", r.Scheme())
-	}
-	path := r.Location[len("file:"):]
-	if rest, ok := strings.CutPrefix(path, "//"); ok {
-		host, _, _ := strings.Cut(rest, "/")
-		if host != "" && host != "localhost" {
-			return "", skipper.Errorf(skipper.CodeInvalid,
-				"resource %s names the host %s; a local file is written file:///%s", r, host, rest)
-		}
-		path = strings.TrimPrefix(rest, host)
-	}
-	if plain, err := url.PathUnescape(path); err == nil {
-		path = plain
-	}
-	if path == "" {
-		return "", skipper.Errorf(skipper.CodeInvalid, "resource %s names no file", r)
-	}
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return "", skipper.Errorf(skipper.CodeInvalid, "resource %s: %w", r, err)
-	}
-	return absolute, nil
+	return before
 }

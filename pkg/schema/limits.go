@@ -52,6 +52,9 @@ func shallow(text []byte) error {
 
 // notJSON says where a text stops being JSON.
 func notJSON(text []byte, err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return wrong("line %d: it is not JSON: it ends in the middle; close what is open", lineAt(text, int64(len(text))))
+	}
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return wrong("line %d: it is not JSON: %w", lineAt(text, syntax.Offset), err)
 	}

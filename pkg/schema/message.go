@@ -103,7 +103,7 @@ func sentences(e *jsonschema.ValidationError) []Violation {
 	case *kind.AdditionalProperties:
 		var all []Violation
 		for _, name := range k.Properties {
-			all = append(all, Violation{Path: append(slices.Clone(at), name), Message: "is not a known key"})
+			all = append(all, Violation{Path: append(slices.Clone(at), name), Message: "is not a known key", Unknown: true})
 		}
 		return all
 	case *kind.PropertyNames:
@@ -111,6 +111,9 @@ func sentences(e *jsonschema.ValidationError) []Violation {
 	case *kind.FalseSchema:
 		return one("must not be given")
 	case *kind.Type:
+		if slices.Contains(k.Want, "string") && slices.Contains([]string{"integer", "number", "boolean"}, k.Got) {
+			return one("must be %s, found %s; put it in quotes", either(k.Want, typeName), typeName(k.Got))
+		}
 		return one("must be %s, found %s", either(k.Want, typeName), typeName(k.Got))
 	case *kind.Enum:
 		return one("must be %s", either(k.Want, literal))
@@ -154,17 +157,17 @@ func size(k jsonschema.ErrorKind) string {
 	case *kind.MultipleOf:
 		return "must be a multiple of " + rational(k.Want)
 	case *kind.MinLength:
-		return fmt.Sprintf("must have at least %d characters, has %d", k.Want, k.Got)
+		return bounds("least", k.Want, k.Got, "character")
 	case *kind.MaxLength:
-		return fmt.Sprintf("must have at most %d characters, has %d", k.Want, k.Got)
+		return bounds("most", k.Want, k.Got, "character")
 	case *kind.MinItems:
-		return fmt.Sprintf("must have at least %d items, has %d", k.Want, k.Got)
+		return bounds("least", k.Want, k.Got, "item")
 	case *kind.MaxItems:
-		return fmt.Sprintf("must have at most %d items, has %d", k.Want, k.Got)
+		return bounds("most", k.Want, k.Got, "item")
 	case *kind.MinProperties:
-		return fmt.Sprintf("must have at least %d keys, has %d", k.Want, k.Got)
+		return bounds("least", k.Want, k.Got, "key")
 	case *kind.MaxProperties:
-		return fmt.Sprintf("must have at most %d keys, has %d", k.Want, k.Got)
+		return bounds("most", k.Want, k.Got, "key")
 	case *kind.UniqueItems:
 		return fmt.Sprintf("must not have equal items; items %d and %d are", k.Duplicates[0]+1, k.Duplicates[1]+1)
 	case *kind.Contains, *kind.MinContains:
@@ -176,6 +179,14 @@ func size(k jsonschema.ErrorKind) string {
 	default:
 		return "does not fit the schema's " + strings.Join(k.KeywordPath(), " ")
 	}
+}
+
+// bounds says how many things there may be.
+func bounds(at string, want, got int, thing string) string {
+	if want != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("must have at %s %d %s, has %d", at, want, thing, got)
 }
 
 func rational(r *big.Rat) string {
@@ -218,10 +229,14 @@ func either[T any](all []T, name func(T) string) string {
 	return strings.Join(names, " or ")
 }
 
-// PathText writes a path as people do: keys with dots between them, a key with a dot in brackets.
+// PathText writes a path as people do: keys with dots between them, a key with a dot in brackets, a long one cut.
 func PathText(path []string) string {
+	const longest = 100
 	var b strings.Builder
 	for i, key := range path {
+		if len(key) > longest {
+			key = strings.ToValidUTF8(key[:longest], "") + "…"
+		}
 		switch {
 		case strings.ContainsAny(key, ".[] ") || key == "":
 			fmt.Fprintf(&b, "[%s]", key)

@@ -20,6 +20,7 @@ import (
 type Violation struct {
 	Path    []string // keys and indexes from the root of the values; empty: the values as a whole
 	Message string   // what must be there instead, as "must be a text, found a number"; shows no value
+	Unknown bool     // the schema knows no such key
 	Missing string   // the key that has to be added under Path; empty when that is not what is wrong
 }
 

@@ -42,14 +42,14 @@ func TestCheck_SaysWhereValuesDoNotFit(t *testing.T) {
 		"missing":       {`{"required": ["b", "a"]}`, "", []string{"a must be given", "b must be given"}},
 		"unknown key":   {`{"additionalProperties": false}`, "a: 1\nb: 2", []string{"a is not a known key", "b is not a known key"}},
 		"an item": {
-			`{"properties": {"a": {"items": {"type": "string"}}}}`, "a: [x, 2]", []string{"a.1 must be a text, found a number"},
+			`{"properties": {"a": {"items": {"type": "string"}}}}`, "a: [x, 2]", []string{"a.1 must be a text, found a number; put it in quotes"},
 		},
 		"key names": {`{"propertyNames": {"pattern": "^a"}}`, "b: 1", []string{"b is not an allowed key"}},
-		"many keys": {`{"maxProperties": 1}`, "a: 1\nb: 2", []string{"must have at most 1 keys, has 2"}},
+		"many keys": {`{"maxProperties": 1}`, "a: 1\nb: 2", []string{"must have at most 1 key, has 2"}},
 		"together":  {`{"dependentRequired": {"a": ["b"]}}`, "a: 1", []string{"needs b beside a"}},
 		"all of": {
 			`{"properties": {"a": {"allOf": [{"minimum": 4}, {"type": "string"}]}}}`, "a: 3",
-			[]string{"a must be a text, found a number", "a must be at least 4"},
+			[]string{"a must be a text, found a number; put it in quotes", "a must be at least 4"},
 		},
 		"a reference": {
 			`{"$defs": {"port": {"type": "integer"}}, "properties": {"a": {"$ref": "#/$defs/port"}}}`,
@@ -88,7 +88,7 @@ func TestCheck_SaysWhereValuesDoNotFit(t *testing.T) {
 func TestCheck_SaysWhatEachKeywordWants(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ schema, value, want string }{
-		"a number":       {`{"type": "string"}`, "1.0", "must be a text, found a number"},
+		"a number":       {`{"type": "string"}`, "1.0", "must be a text, found a number; put it in quotes"},
 		"two types":      {`{"type": ["integer", "null"]}`, "x", "must be nothing or a whole number, found a text"},
 		"yaml 1.1":       {`{"type": "boolean"}`, "yes", ""},
 		"one of":         {`{"enum": ["x", 2]}`, "y", `must be "x" or 2`},
@@ -102,7 +102,7 @@ func TestCheck_SaysWhatEachKeywordWants(t *testing.T) {
 		"large number":   {`{"maximum": 1}`, "123456789012345678901234567890", "must be at most 1"},
 		"infinite":       {`{"type": "number"}`, ".inf", "must be a number, found a text"},
 		"too short":      {`{"minLength": 3}`, "ä", "must have at least 3 characters, has 1"},
-		"too long":       {`{"maxLength": 1}`, "äh", "must have at most 1 characters, has 2"},
+		"too long":       {`{"maxLength": 1}`, "äh", "must have at most 1 character, has 2"},
 		"few items":      {`{"minItems": 3}`, "[1]", "must have at least 3 items, has 1"},
 		"equal items":    {`{"uniqueItems": true}`, "[1, 2, 1]", "must not have equal items; items 1 and 3 are"},
 		"any of":         {`{"anyOf": [{"type": "string"}, {"minimum": 5}]}`, "3", "fits none of the allowed forms"},

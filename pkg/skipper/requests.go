@@ -1,5 +1,7 @@
 package skipper
 
+import "time"
+
 // UploadRequest brings a package into a local repository.
 type UploadRequest struct {
 	Name               *string `json:"name"`
@@ -42,6 +44,27 @@ type UpgradeRequest struct {
 type UpgradeProperties struct {
 	ReleaseName  string        `json:"releaseName"`
 	ConfigValues *ConfigValues `json:"configValues"`
+}
+
+// PreviewAction is what it takes to bring a release to a package and values.
+type PreviewAction string
+
+// The actions of a preview.
+const (
+	PreviewNone    PreviewAction = "none" // it is there already
+	PreviewInstall PreviewAction = "install"
+	PreviewUpgrade PreviewAction = "upgrade"
+)
+
+// Preview is what an install or upgrade would come to, without doing it.
+type Preview struct {
+	Action         PreviewAction `json:"action"`
+	Name           string        `json:"name"`    // of the release
+	Version        int           `json:"version"` // that would be made; with none the one that stands
+	PlatformName   string        `json:"platformName"`
+	PackageName    string        `json:"packageName"`
+	PackageVersion string        `json:"packageVersion"`
+	Diff           string        `json:"diff"` // of the manifests, for people: a line for each field, secrets masked
 }
 
 // RollbackRequest goes back to an earlier version; 0 means the one before.
@@ -125,6 +148,24 @@ type OperationFilter struct {
 // LogInfo has the logs of applications by deployment id.
 type LogInfo struct {
 	Logs map[string]string `json:"logs"`
+}
+
+// LogQuery chooses lines of the logs of a release. Its zero value is all that is kept, of all applications.
+type LogQuery struct {
+	DeploymentID string    // of one application, in any case; empty: all
+	Instance     string    // id of one instance, as in the status; empty: all
+	Tail         int       // the last lines of each stream of each instance; 0: all that is kept, negative: none
+	Since        time.Time // lines from then on, where their time is known; zero: all
+	Follow       bool      // go on with what is written from now on
+}
+
+// LogLine is one line of the output of an instance.
+type LogLine struct {
+	DeploymentID string     `json:"deploymentId"`
+	Instance     string     `json:"instance,omitempty"` // empty where the platform does not tell
+	Stream       string     `json:"stream"`             // stdout or stderr
+	Time         *time.Time `json:"time,omitempty"`     // nil where it is not known
+	Text         string     `json:"text"`
 }
 
 // PageRequest asks for a part of a list.

@@ -293,6 +293,11 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		for _, a := range Ambiguities(text) { // whatever the other reader does, it must not panic
+			if a.Line < 1 || a.Message == "" {
+				t.Fatalf("an ambiguity without a place: %+v", a)
+			}
+		}
 		documents, err := Parse(text)
 		if err != nil {
 			if _, ok := errors.AsType[*Error](err); !ok {

@@ -42,7 +42,11 @@ func startServer(ctx context.Context, durable bool) (*server, error) {
 	}
 	// Not the test's own folder: a socket's path has 107 bytes at most, and postgres, when we are root, runs as a user
 	// that must be able to reach it.
-	dir, err := os.MkdirTemp("/tmp", "skpg")
+	parent := "/tmp"
+	if !durable && roomy(memory) {
+		parent = memory // each test has a database of its own, which is mostly writing files
+	}
+	dir, err := os.MkdirTemp(parent, "skpg")
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +66,15 @@ func startServer(ctx context.Context, durable bool) (*server, error) {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
+}
+
+// memory is where Linux keeps files that need not last; in containers it is often small.
+const memory = "/dev/shm"
+
+func roomy(dir string) bool {
+	const enough = 2 << 30
+	var fs syscall.Statfs_t
+	return syscall.Statfs(dir, &fs) == nil && fs.Bavail*uint64(fs.Bsize) > enough
 }
 
 // programFolder is $PG_BIN, else the newest version where Debian puts them.

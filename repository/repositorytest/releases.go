@@ -220,6 +220,20 @@ func testNextVersion(t *testing.T, b *bundle) {
 	require.Equal(t, 2, next(), "what is left of version 1 has its deployment id")
 	require.NoError(t, b.EndCompensation(t.Context(), "default", "log.log-v1"))
 	require.Equal(t, 1, next())
+
+	b.leased(t, "web")
+	now := b.clock.advance(2 * time.Minute)
+	taken, err := b.Lease(t.Context(), "server-2", now, now.Add(time.Minute), 10, nil)
+	require.NoError(t, err)
+	require.Len(t, taken, 1)
+	op = taken[0]
+	op.Outcome = skipper.OutcomeFailed
+	require.NoError(t, b.Advance(t.Context(), op.Token, skipper.Advance{
+		Operation: op, Release: []skipper.ReleaseChange{{Name: "web", Version: 1, Remove: true}},
+	}))
+	n, err := b.NextVersion(t.Context(), "web")
+	require.NoError(t, err)
+	require.Equal(t, 2, n, "the first server may still do something to deployments of version 1")
 }
 
 func testReleasesToPoll(t *testing.T, b *bundle) {

@@ -69,6 +69,8 @@ CREATE INDEX operations_outcome_created ON operations (outcome, created DESC, id
 CREATE INDEX operations_queued ON operations (release_name, created, id) WHERE outcome = 'queued';
 CREATE INDEX operations_release_created ON operations (release_name, created DESC, id DESC);
 CREATE UNIQUE INDEX operations_running ON operations (release_name) WHERE outcome = 'running';
+CREATE INDEX operations_taken ON operations (release_name, target_version)
+    WHERE token > 1 AND kind IN ('install', 'rollback') AND outcome IN ('failed', 'cancelled');
 CREATE TABLE packages (
     id                 INTEGER PRIMARY KEY AUTOINCREMENT,
     repository_id      INTEGER NOT NULL REFERENCES repositories (id),

@@ -10,7 +10,7 @@ import (
 )
 
 // Config is the configuration in force. A field's key is made of the names in the tags, joined with dots.
-// Durations are written as 5s, 2m or 1h30m; a bare number means seconds.
+// Durations are written as 5s, 2m or 1h30m; a bare number means seconds, below maven milliseconds.
 type Config struct {
 	Server       Server                `koanf:"server"`
 	Host         Host                  `koanf:"host"`
@@ -23,6 +23,8 @@ type Config struct {
 	Platform     Platform              `koanf:"platform"`
 	Repositories map[string]Repository `koanf:"repositories"` // by name; see Repository
 	Catalog      Catalog               `koanf:"catalog"`
+	Resource     Resource              `koanf:"resource"`
+	Maven        Maven                 `koanf:"maven"`
 	Hypermedia   Hypermedia            `koanf:"hypermedia"`
 
 	// Sources tells where each value came from, by key; what is not in it is a default.
@@ -92,6 +94,7 @@ type Orphans struct {
 // Platform holds the accounts that releases can be deployed to.
 type Platform struct {
 	Local      Local      `koanf:"local"`
+	Docker     Docker     `koanf:"docker"`
 	Edgegap    Edgegap    `koanf:"edgegap"`
 	Kubernetes Kubernetes `koanf:"kubernetes"`
 }
@@ -145,6 +148,29 @@ type LocalAccount struct {
 	StartupProbe Probe `koanf:"startup-probe"`
 	// HealthProbe must answer for as long as an application runs.
 	HealthProbe Probe `koanf:"health-probe"`
+	// Docker says how applications with docker: resources run.
+	Docker LocalDocker `koanf:"docker"`
+	// RestartPolicy starts instances again that have ended: never, on-failure or always; default never.
+	RestartPolicy string `koanf:"restart-policy"`
+	// RestartDelay is the time before the first restart, which doubles up to a minute; default 1s.
+	RestartDelay time.Duration `koanf:"restart-delay"`
+	// OnLost is what becomes of an instance that ended while no server watched: report or restart; default: as the
+	// restart policy says.
+	OnLost string `koanf:"on-lost"`
+	// OnServerExit is what an orderly end of the server does to applications: leave or stop; default leave.
+	OnServerExit string `koanf:"on-server-exit"`
+	// LogMaxSize is the size of a log file above which it is put aside, as 16m or 1g; default 16m, 0: never.
+	LogMaxSize string `koanf:"log-max-size"`
+	// LogMaxFiles is how many of those are kept of each stream of an instance; default 4.
+	LogMaxFiles int `koanf:"log-max-files"`
+	// Limits are what one instance may use at most.
+	Limits Limits `koanf:"limits"`
+}
+
+// Limits of an instance hold only where control groups are delegated to the server; its status says so otherwise.
+type Limits struct {
+	Memory string `koanf:"memory"` // as 512m or 1g; default: none
+	CPU    string `koanf:"cpu"`    // cores as 1.5 or 500m; default: none
 }
 
 // PortRange bounds the ports given to applications: from low to below high.
@@ -213,6 +239,8 @@ func Default() Config {
 		HealthCheck: HealthCheck{Period: 5 * time.Second, Timeout: 5 * time.Minute},
 		Catalog:     Catalog{Synchronize: true, Refresh: 10 * time.Minute},
 		Orphans:     Orphans{Period: 10 * time.Minute},
+		Resource:    Resource{MaxSize: 2 << 30, CacheSize: 10 << 30},
+		Maven:       defaultMaven(),
 		Operation:   Operation{DeployTimeout: 5 * time.Minute, UndoTimeout: time.Minute, QueueTimeout: 10 * time.Minute, Lease: 10 * time.Second},
 	}
 }
@@ -229,6 +257,12 @@ func defaultLocalAccount() LocalAccount {
 		UseSpringApplicationJSON: true,
 		PortRange:                PortRange{Low: 20000, High: 61000},
 		DebugSuspend:             true,
+		Docker:                   defaultLocalDocker(),
+		RestartPolicy:            "never",
+		RestartDelay:             time.Second,
+		OnServerExit:             "leave",
+		LogMaxSize:               "16m",
+		LogMaxFiles:              4,
 	}
 }
 

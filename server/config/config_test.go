@@ -251,16 +251,16 @@ spring: {flyway.enabled: false, main: {banner-mode: off}}
 spring.datasource.url: jdbc:postgresql://h/d?reWriteBatchedInserts=true
 management.endpoints.web.exposure.include: '*'
 logging: {level: {root: warn}}
-maven.remote-repositories: {}`
+maven.use-wagon: true`
 	_, warnings, err := load("skiff.yml", []byte(file), "h", []string{
 		"SPRING_CLOUD_CONFIG_ENABLED=false", "MAVEN_HOME=/opt/maven", "SERVER_SOFTWARE=x", "LOGGING_LEVEL_ROOT=debug",
-		"SPRING_CLOUD_SKIPPER_SERVER_PLATFORM_LOCAL_ACCOUNTS_DEFAULT_DOCKER_NETWORK=x",
+		"SPRING_CLOUD_SKIPPER_SERVER_PLATFORM_LOCAL_ACCOUNTS_DEFAULT_MAXIMUMCONCURRENTTASKS=5",
 	}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"these settings do nothing here: logging.level.root, management.endpoints.web.exposure.include, " +
-			"maven.remote-repositories, spring.flyway.enabled, spring.main.banner-mode, LOGGING_LEVEL_ROOT, " +
-			"SPRING_CLOUD_CONFIG_ENABLED, SPRING_CLOUD_SKIPPER_SERVER_PLATFORM_LOCAL_ACCOUNTS_DEFAULT_DOCKER_NETWORK, " +
+			"maven.use-wagon, spring.flyway.enabled, spring.main.banner-mode, LOGGING_LEVEL_ROOT, " +
+			"SPRING_CLOUD_CONFIG_ENABLED, SPRING_CLOUD_SKIPPER_SERVER_PLATFORM_LOCAL_ACCOUNTS_DEFAULT_MAXIMUMCONCURRENTTASKS, " +
 			"parameter reWriteBatchedInserts of spring.datasource.url",
 	}, warnings)
 }

@@ -40,7 +40,7 @@ func TestLoad_UnderstandsAConfigMapOfDataFlow(t *testing.T) {
 	require.Equal(t, []string{
 		"these settings do nothing here: what application.yml says for the profile kubernetes, " +
 			"what application.yml says for the profile !local & prod, " +
-			"info.app.name, management.endpoints.web.exposure.include, maven.remote-repositories.central.url, " +
+			"info.app.name, management.endpoints.web.exposure.include, " +
 			"server.error.include-message, spring.cloud.config.enabled, " +
 			server + "packageRepositories.local.name, " +
 			server + "platform.kubernetes.accounts.minikube.limits.cpu, " +
@@ -63,7 +63,10 @@ func TestLoad_UnderstandsTheEnvironmentOfAComposeFile(t *testing.T) {
 		accounts + "DEFAULT_INHERITLOGGING=true", accounts + "DEFAULT_JAVAHOMEPATH_2=/jdk11",
 		accounts + "DEFAULT_APPADMIN_USER=u", accounts + "DEFAULT_APPADMIN_PASSWORD=p",
 		accounts + "DEFAULT_STARTUPPROBE_PATH=/up", accounts + "DEFAULT_HEALTHPROBE_PATH=/alive",
-		accounts + "DEFAULT_SHUTDOWNTIMEOUT=5",
+		accounts + "DEFAULT_SHUTDOWNTIMEOUT=5", accounts + "DEFAULT_DOCKER_NETWORK=dataflow_default",
+		accounts + "DEFAULT_DOCKER_PORTRANGE_LOW=20200", accounts + "DEFAULT_DOCKER_DELETECONTAINERONEXIT=false",
+		accounts + "DEFAULT_DOCKER_VOLUMEMOUNTS=/tmp:/tmp", accounts + "DEFAULT_DOCKER_PORTMAPPINGS=80:80",
+		accounts + "DEFAULT_DOCKER_ADDITIONALHOSTS=db:10.0.0.1",
 		accounts + "DEFAULT_ENVVARSTOINHERIT_10_=LAST", accounts + "DEFAULT_ENVVARSTOINHERIT_2=SECOND",
 		accounts + "DEFAULT_ENVVARSTOINHERIT_0=FIRST",
 		"SPRING_CLOUD_SKIPPER_SERVER_PACKAGEREPOSITORIES_SAMPLES_URL=https://example.com/p",
@@ -75,6 +78,7 @@ func TestLoad_UnderstandsTheEnvironmentOfAComposeFile(t *testing.T) {
 	}, nil)
 	require.NoError(t, err)
 	require.Equal(t, 7578, c.Server.Port)
+	require.Equal(t, "/m2", c.Maven.LocalRepository)
 	require.Equal(t, "postgres://root:rootpw@postgres:5432/dataflow", string(c.Database.URL))
 	require.Equal(t, Repository{URL: "https://example.com/p", RepoOrder: new(3)}, c.Repositories["samples"])
 	require.Empty(t, cmp.Diff(map[string]LocalAccount{"default": {
@@ -83,9 +87,14 @@ func TestLoad_UnderstandsTheEnvironmentOfAComposeFile(t *testing.T) {
 		ShutdownTimeout: 5 * time.Second, PortRange: PortRange{Low: 20000, High: 20100}, DebugPort: 9999,
 		DebugAddress: "*:9999", DebugSuspend: true, InheritLogging: true, AppAdmin: AppAdmin{User: "u", Password: "p"},
 		StartupProbe: Probe{Path: "/up"}, HealthProbe: Probe{Path: "/alive"},
+		Docker: LocalDocker{
+			Network: "dataflow_default", PortRange: PortRange{Low: 20200, High: 61000}, VolumeMounts: "/tmp:/tmp",
+			PortMappings: "80:80", AdditionalHosts: "db:10.0.0.1", PublishAddress: "0.0.0.0",
+		},
+		RestartPolicy: "never", RestartDelay: time.Second, OnServerExit: "leave", LogMaxSize: "16m", LogMaxFiles: 4,
 	}}, c.Platform.Local.Accounts))
 	require.Equal(t, []string{"these settings do nothing here: LOGGING_LEVEL_ORG_SPRINGFRAMEWORK_CLOUD_SKIPPER, " +
-		"MAVEN_LOCAL_REPOSITORY, SERVER_SERVLET_CONTEXT_PATH"}, warnings)
+		"SERVER_SERVLET_CONTEXT_PATH"}, warnings)
 }
 
 func TestLoad_ReadsSpringsApplicationJSON(t *testing.T) {

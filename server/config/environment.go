@@ -60,7 +60,7 @@ func (l *loader) isDotted(name string) bool {
 // foreign tells variables that are no configuration: those of the command line and of tests, the owner mark that
 // applications get, and what Kubernetes says about a service that happens to be named skiff or server.
 func (l *loader) foreign(name string) bool {
-	if slices.Contains([]string{"SKIFF_URL", "SKIFF_TEST_REQUIRE", "SKIFF_OWNER", jsonVariable}, name) {
+	if slices.Contains([]string{"SKIFF_TEST_REQUIRE", "SKIFF_OWNER", jsonVariable}, name) || commandLine.MatchString(name) {
 		return true
 	}
 	_, kubernetes := l.environ["KUBERNETES_SERVICE_HOST"]
@@ -68,6 +68,7 @@ func (l *loader) foreign(name string) bool {
 }
 
 var (
+	commandLine     = regexp.MustCompile(`^SKIFF_(URL|CONTEXTS?|USERNAME|PASSWORD|TOKEN|CREDENTIALS_PROVIDER_COMMAND|CA_CERT|CLIENT_(CERT|KEY)|SKIP_SSL_VALIDATION)$`)
 	serviceVariable = regexp.MustCompile(`_SERVICE_(HOST|PORT(_.*)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_.*)?$`)
 	serviceURL      = regexp.MustCompile(`^(tcp|udp|sctp)://`)
 	springVariable  = regexp.MustCompile(`^(SPRING_|MANAGEMENT_|LOGGING_|EUREKA_|` +

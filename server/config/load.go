@@ -135,6 +135,7 @@ func layerOfSpring() layer {
 
 const (
 	accountsPath     = "platform/local/accounts"
+	dockerPath       = "platform/docker/accounts"
 	edgegapPath      = "platform/edgegap/accounts"
 	repositoriesPath = "repositories"
 )
@@ -238,6 +239,9 @@ func (l *loader) defaults() []map[string]any {
 	}
 	for _, name := range l.names[accountsPath] {
 		all = append(all, leaves(reflect.ValueOf(defaultLocalAccount()), []string{accountsPath, name}))
+	}
+	for _, name := range l.names[dockerPath] {
+		all = append(all, leaves(reflect.ValueOf(DockerAccount{}), []string{dockerPath, name}))
 	}
 	for _, name := range l.names[edgegapPath] {
 		all = append(all, leaves(reflect.ValueOf(defaultEdgegapAccount()), []string{edgegapPath, name}))

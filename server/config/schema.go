@@ -63,7 +63,9 @@ func fields(t reflect.Type, path []string) []setting {
 	case t.Kind() == reflect.Map:
 		return fields(t.Elem(), slices.Concat(path, []string{wildcard}))
 	case t.Kind() != reflect.Struct:
-		return []setting{{path: path, spelled: path, kind: t, spring: path[0] == "spring"}}
+		return []setting{{
+			path: path, spelled: path, kind: t, spring: path[0] == "spring", millis: path[0] == "maven",
+		}}
 	}
 	var all []setting
 	for f := range t.Fields() {
@@ -148,6 +150,8 @@ func convert(raw any, kind reflect.Type, millis bool) (any, error) {
 	switch {
 	case kind == reflect.TypeFor[time.Duration]():
 		return duration(text, millis)
+	case kind == reflect.TypeFor[Bytes]():
+		return bytesOf(text)
 	case kind.Kind() == reflect.Int:
 		n, err := strconv.Atoi(text)
 		return n, because(err, "must be a whole number")

@@ -47,10 +47,19 @@ func validate(c Config) error {
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Local.Accounts)) {
 		v.account(c.Platform.Local.Accounts[name], display([]string{"platform", "local", "accounts", name})+".")
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Platform.Docker.Accounts)) {
+		key := display([]string{"platform", "docker", "accounts", name})
+		_, taken := c.Platform.Local.Accounts[name]
+		v.must(!taken, key, "have another name: platform.local.accounts has one of this name too")
+		v.dockerAccount(c.Platform.Docker.Accounts[name], key+".")
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Edgegap.Accounts)) {
 		_, taken := c.Platform.Local.Accounts[name]
 		v.must(!taken, display([]string{"platform", "edgegap", "accounts", name}),
 			"have another name: platform.local.accounts has one of this name too")
+		_, taken = c.Platform.Docker.Accounts[name]
+		v.must(!taken, display([]string{"platform", "edgegap", "accounts", name}),
+			"have another name: platform.docker.accounts has one of this name too")
 		v.edgegap(c.Platform.Edgegap.Accounts[name], display([]string{"platform", "edgegap", "accounts", name})+".")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Kubernetes.Accounts)) {
@@ -64,6 +73,8 @@ func validate(c Config) error {
 		v.must(err == nil && u.IsAbs(), display([]string{"repositories", name, "url"}),
 			"be the address of the repository, as https://host/path")
 	}
+	v.resource(c.Resource)
+	v.maven(c.Maven)
 	return errors.Join(v.problems...)
 }
 
@@ -94,7 +105,32 @@ func (c *check) account(a LocalAccount, key string) {
 	c.port(a.DebugPort, 0, key+"debug-port")
 	c.probe(a.StartupProbe, key+"startup-probe.path")
 	c.probe(a.HealthProbe, key+"health-probe.path")
+	c.localDocker(a.Docker, key+"docker.")
+	c.care(a, key)
 }
+
+// care checks what counts while an application runs.
+func (c *check) care(a LocalAccount, key string) {
+	c.oneOf(a.RestartPolicy, key+"restart-policy", "never", "on-failure", "always")
+	c.must(a.RestartDelay >= 0 && a.RestartDelay <= time.Minute, key+"restart-delay", "be from 0s to 1m")
+	if a.OnLost != "" {
+		c.oneOf(a.OnLost, key+"on-lost", "report", "restart")
+	}
+	c.oneOf(a.OnServerExit, key+"on-server-exit", "leave", "stop")
+	c.must(sizePattern.MatchString(a.LogMaxSize), key+"log-max-size", "be a size as 16m or 1g")
+	c.must(a.LogMaxFiles >= 0 && a.LogMaxFiles <= 1000, key+"log-max-files", "be from 0 to 1000")
+	c.must(a.Limits.Memory == "" || sizePattern.MatchString(a.Limits.Memory), key+"limits.memory", "be a size as 512m or 1g")
+	c.must(a.Limits.CPU == "" || coresPattern.MatchString(a.Limits.CPU), key+"limits.cpu", "be cores as 1.5 or 500m")
+}
+
+func (c *check) oneOf(value, key string, allowed ...string) {
+	c.must(slices.Contains(allowed, value), key, "be one of %s", strings.Join(allowed, ", "))
+}
+
+var (
+	sizePattern  = regexp.MustCompile(`^\d{1,9}[mMgG]?$`)
+	coresPattern = regexp.MustCompile(`^(\d{1,7}m|\d{1,4}(\.\d{1,3})?)$`)
+)
 
 func (c *check) probe(p Probe, key string) {
 	c.must(p.Path == "" || strings.HasPrefix(p.Path, "/"), key, "begin with /")

@@ -163,6 +163,8 @@ type fakeReleases struct {
 	info      func(name string, version int) (skipper.Info, error)
 	manifest  func(name string, version int) (skipper.Manifest, error)
 	logs      func(name, deployment string) (skipper.LogInfo, error)
+	read      func(ctx context.Context, name string, emit func(skipper.LogLine) error) error
+	query     skipper.LogQuery // of the last LogsOf or ReadLogs
 	statuses  map[string]skipper.Info
 	states    map[string]map[string]skipper.DeploymentState
 	releases  []skipper.Release
@@ -198,6 +200,10 @@ func (f *fakeReleases) InstallPackage(_ context.Context, id int64, p skipper.Ins
 ) {
 	f.options = o
 	return f.command(installByID{id, p})
+}
+
+func (f *fakeReleases) Preview(_ context.Context, r skipper.InstallRequest) (skipper.Preview, error) {
+	return skipper.Preview{Action: skipper.PreviewInstall, Name: r.InstallProperties.ReleaseName, Version: 1}, nil
 }
 
 func (f *fakeReleases) Upgrade(_ context.Context, r skipper.UpgradeRequest, o skipper.CommandOptions) (
@@ -263,6 +269,17 @@ func (f *fakeReleases) States(_ context.Context, names []string) (
 
 func (f *fakeReleases) Manifest(_ context.Context, name string, version int) (skipper.Manifest, error) {
 	return f.manifest(name, version)
+}
+
+func (f *fakeReleases) LogsOf(_ context.Context, name string, q skipper.LogQuery) (skipper.LogInfo, error) {
+	f.query = q
+	return skipper.LogInfo{Logs: map[string]string{name: "chosen"}}, nil
+}
+
+func (f *fakeReleases) ReadLogs(ctx context.Context, name string, q skipper.LogQuery, emit func(skipper.LogLine) error,
+) error {
+	f.query = q
+	return f.read(ctx, name, emit)
 }
 
 func (f *fakeReleases) Logs(_ context.Context, name, deployment string) (skipper.LogInfo, error) {

@@ -58,6 +58,7 @@ type Handler struct {
 	logger      *slog.Logger
 	eventPoll   time.Duration
 	large       chan struct{} // places for large bodies
+	followers   chan struct{} // places for clients that follow logs
 	linksArray  bool
 	proxies     proxies
 	routes      []route
@@ -69,7 +70,7 @@ func New(c Config) *Handler {
 		catalog: c.Catalog, releases: c.Releases, operations: c.Operations, published: c.Published, version: c.Version,
 		cancellable: c.Cancellable, ping: c.Ping, stopping: c.Stopping, clock: c.Clock, logger: c.Logger,
 		eventPoll: c.EventPoll, large: make(chan struct{}, largeBodies), actuator: c.Actuator, machine: c.Machine, orphans: c.Orphans,
-		webhooks:   c.Webhooks,
+		webhooks: c.Webhooks, followers: make(chan struct{}, followers),
 		linksArray: c.LinksArray, proxies: c.TrustedProxies,
 	}
 	if h.ping == nil {
@@ -82,7 +83,7 @@ func New(c Config) *Handler {
 		h.eventPoll = 200 * time.Millisecond
 	}
 	h.routes = slices.Concat(
-		h.indexRoutes(), h.packageRoutes(), h.releaseRoutes(), h.instanceRoutes(), h.machineRoutes(),
+		h.indexRoutes(), h.packageRoutes(), h.releaseRoutes(), h.logRoutes(), h.instanceRoutes(), h.machineRoutes(),
 		h.operationRoutes(), h.orphanRoutes(), h.webhookRoutes(), h.actuatorRoutes(),
 		repositoriesResource(h).routes(), deployersResource(h).routes(),
 		packageMetadataResource(h).routes(), releasesResource(h).routes(), h.profileRoutes(),

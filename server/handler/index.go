@@ -89,12 +89,15 @@ func (h *Handler) releaseIndex(_ context.Context, r request) (answer, error) {
 		"list/name", "/list/{name}",
 		"delete/name", "/{name}",
 		"delete/name/package", "/{name}/package",
+		"rollback/request", "/rollback", // Skipper's own link leads to a form without a time limit
+		"preview", "/preview",
 		relCancel, "/cancel",
 		"scale/name", "/scale/{name}",
 		"statuses", "/statuses{?names}",
 		"states", "/states{?names}",
 	)
 	index.Links.Add("history", hal.NewLink(r.base+"/api/releases/search/"+historySearch+"{?name}"))
+	index.Links.Add("logs", hal.NewLink(r.base+"/api/release/logs/{name}{?tail,since,instance,follow}"))
 	index.Links.Add("operations", hal.NewLink(r.base+"/api/operations{?releaseName,kind,outcome,state,page,size,sort}"))
 	return ok(index)
 }

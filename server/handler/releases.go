@@ -16,13 +16,12 @@ func (h *Handler) releaseRoutes() []route {
 		plain(http.MethodGet, release+"/states", h.states),
 		model(http.MethodGet, release+"/status/:name", h.status),
 		model(http.MethodGet, release+"/status/:name/:version", h.status),
-		model(http.MethodGet, release+"/logs/:name", h.logs),
-		model(http.MethodGet, release+"/logs/:name/:deployment", h.logs),
 		model(http.MethodGet, release+"/manifest/:name", h.manifest),
 		model(http.MethodGet, release+"/manifest/:name/:version", h.manifest),
 		model(http.MethodGet, release+"/list", h.list),
 		model(http.MethodGet, release+"/list/:name", h.list),
 		model(http.MethodPost, release+"/upgrade", h.upgrade),
+		model(http.MethodPost, release+"/preview", h.preview),
 		model(http.MethodPost, release+"/rollback", h.rollback),
 		model(http.MethodPost, release+"/rollback/:name/:version", h.rollbackByPath),
 		model(http.MethodDelete, release+"/:name", h.deleteRelease),
@@ -99,17 +98,6 @@ func (h *Handler) states(ctx context.Context, r request) (answer, error) {
 	return ok(states)
 }
 
-func (h *Handler) logs(ctx context.Context, r request) (answer, error) {
-	logs, err := h.releases.Logs(ctx, r.params["name"], r.params["deployment"])
-	if err != nil {
-		return answer{}, err
-	}
-	if logs.Logs == nil {
-		logs.Logs = map[string]string{}
-	}
-	return ok(logs)
-}
-
 func (h *Handler) list(ctx context.Context, r request) (answer, error) {
 	releases, err := h.releases.Listed(ctx, r.params["name"])
 	if err != nil {
@@ -148,6 +136,18 @@ func (h *Handler) upgrade(ctx context.Context, r request) (answer, error) {
 		return answer{}, err
 	}
 	return commanded(h, r, http.StatusCreated)(h.releases.Upgrade(ctx, upgrade, o))
+}
+
+func (h *Handler) preview(ctx context.Context, r request) (answer, error) {
+	var install skipper.InstallRequest
+	if err := h.read(ctx, r, bodyLimit, &install); err != nil {
+		return answer{}, err
+	}
+	p, err := h.releases.Preview(ctx, install)
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(hal.Resource{Value: p})
 }
 
 func (h *Handler) rollback(ctx context.Context, r request) (answer, error) {

@@ -41,6 +41,8 @@ type Releases interface {
 	// Upgrade makes a new version and returns when its applications were handed over.
 	Upgrade(ctx context.Context, request skipper.UpgradeRequest, options skipper.CommandOptions) (
 		skipper.Release, skipper.Operation, error)
+	// Preview tells what it takes to bring a release to a package and values, and does nothing.
+	Preview(ctx context.Context, request skipper.InstallRequest) (skipper.Preview, error)
 	// Rollback goes back to an earlier version and returns as Upgrade does.
 	Rollback(ctx context.Context, request skipper.RollbackRequest, options skipper.CommandOptions) (
 		skipper.Release, skipper.Operation, error)
@@ -67,6 +69,11 @@ type Releases interface {
 	Manifest(ctx context.Context, name string, version int) (skipper.Manifest, error)
 	// Logs gives the logs of the newest version; of one deployment id, or of all when it is empty.
 	Logs(ctx context.Context, name, deploymentID string) (skipper.LogInfo, error)
+	// LogsOf gives chosen lines in the same form.
+	LogsOf(ctx context.Context, name string, q skipper.LogQuery) (skipper.LogInfo, error)
+	// ReadLogs hands chosen lines to emit, which may be called from several goroutines, one at a time; with Follow until
+	// the context ends or nothing of the applications is left.
+	ReadLogs(ctx context.Context, name string, q skipper.LogQuery, emit func(skipper.LogLine) error) error
 	// Listed gives the versions that are deployed or failed, of releases with a part in their name.
 	Listed(ctx context.Context, part string) ([]skipper.Release, error)
 	// History gives all versions of releases with a part in their name.

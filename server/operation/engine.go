@@ -379,6 +379,9 @@ func (e *Engine) compensate(ctx context.Context, d skipper.Deployment) {
 	})
 	cancel()
 	claim.Wait()
+	if errors.Is(err, skipper.ErrStale) {
+		return // another server has ended it
+	}
 	write, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer done()
 	if err == nil && !again.IsZero() {

@@ -104,7 +104,7 @@ func start(tb testing.TB, dir string, fake *deployertest.Fake, config rollout.Co
 		Begin: func(ctx context.Context, op skipper.Operation) error { return s.release.Begin(ctx, op) },
 	}, time.Now, log)
 	s.release = release.New(store, packages, s.engine, roll, accounts, release.Config{
-		HealthTimeout: 10 * time.Second, WaitLimit: 20 * time.Second, LogLimit: 1 << 20, QueueTimeout: p.queue,
+		HealthTimeout: 10 * time.Second, WaitLimit: time.Minute, LogLimit: 1 << 20, QueueTimeout: p.queue,
 	}, time.Now)
 	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan struct{})
@@ -183,7 +183,7 @@ func (s *server) upgradeWith(name, pkg, version, values string, timeout time.Dur
 // end waits until an operation has ended.
 func (s *server) end(op skipper.Operation) skipper.Operation {
 	s.tb.Helper()
-	ctx, cancel := context.WithTimeout(s.tb.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.tb.Context(), time.Minute)
 	defer cancel()
 	op, err := s.engine.Wait(ctx, op.ID, func(skipper.Operation) bool { return false })
 	require.NoError(s.tb, err)
@@ -534,7 +534,7 @@ func TestRestart_GoesOnWhereTheServerStopped(t *testing.T) {
 func TestLostLease_TheOldServerChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := start(t, t.TempDir(), newFake(t, ""), short(), func(p *parts) {
-		p.lease = 100 * time.Millisecond
+		p.lease = time.Second // it gives up 300 ms before its end
 		p.store = func(s *repository.Store) operation.Store { return cutOff{s} }
 	})
 	t.Cleanup(func() { s.stop() })

@@ -32,11 +32,12 @@ import (
 // each step, settled for each operation's end, drain for the end of it all.
 //
 // A world is a seed and has a few operations, one after the other. SKIFF_MODEL_SEED runs and tells one alone,
-// SKIFF_MODEL_RUNS says how many operations there are.
+// SKIFF_MODEL_RUNS says how many operations there are, TEST_FULL=1 that there are modelRuns.
 
 const (
-	shortRuns  = 10_000
-	mostSteps  = 600 // of an operation
+	shortRuns  = 10_000  // enough to come everywhere
+	modelRuns  = 100_000 // when all tests are asked for
+	mostSteps  = 600     // of an operation
 	release    = "r"
 	account    = "default"
 	undo       = time.Minute
@@ -56,9 +57,9 @@ func TestModel_EveryOperationEndsWithOneVersionAndNothingLeft(t *testing.T) {
 		require.Empty(t, w.problems)
 		return
 	}
-	runs := modelRuns
-	if testing.Short() {
-		runs = shortRuns
+	runs := shortRuns
+	if os.Getenv("TEST_FULL") != "" { // as make survive does
+		runs = modelRuns
 	}
 	if text := os.Getenv("SKIFF_MODEL_RUNS"); text != "" {
 		var err error

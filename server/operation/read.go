@@ -22,6 +22,10 @@ type ReadStore interface {
 
 // Reader shows operations, and the machine that walks them.
 type Reader struct {
+	// Doing says what takes long in the step that an operation is at, as a download, when this server works on it; nil:
+	// nobody says.
+	Doing func(operationID string) string
+
 	store ReadStore
 	clock func() time.Time
 }
@@ -52,6 +56,9 @@ func (r *Reader) Detail(ctx context.Context, id string) (skipper.OperationDetail
 	}
 	if op.Running() && !op.Due.After(r.clock()) {
 		d.WaitsFor = "" // it is worked on
+		if r.Doing != nil {
+			d.WaitsFor = r.Doing(id)
+		}
 	}
 	if op.Outcome != skipper.OutcomeQueued {
 		return d, nil

@@ -68,6 +68,7 @@ type Operations interface {
 type Platforms interface {
 	PlatformStatus(ctx context.Context, rel skipper.Release) ([]skipper.AppStatus, error)
 	Logs(ctx context.Context, rel skipper.Release, limit int64, filter func(id string) bool) (map[string]string, error)
+	ReadLogs(ctx context.Context, rel skipper.Release, q skipper.LogQuery, emit func(skipper.LogLine) error) error
 	Request(rel skipper.Release, app manifest.Application) (deployer.Request, error)
 	Deadline(op skipper.Operation, state skipper.State) time.Time
 	// Draining gives applications of earlier versions that were replaced and have not ended yet.

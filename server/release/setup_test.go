@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -195,6 +196,24 @@ func (f *fakePlatforms) Logs(_ context.Context, rel skipper.Release, limit int64
 		}
 	}
 	return out, f.err
+}
+
+func (f *fakePlatforms) ReadLogs(_ context.Context, rel skipper.Release, q skipper.LogQuery,
+	emit func(skipper.LogLine) error,
+) error {
+	for _, a := range rel.Apps {
+		for _, stream := range []string{"stderr", "stdout"} {
+			for n := range 3 {
+				line := skipper.LogLine{DeploymentID: a.ID, Instance: a.ID + "-0", Stream: stream, Text: strconv.Itoa(n)}
+				if n >= 3-q.Tail || q.Tail == 0 {
+					if err := emit(line); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return f.err
 }
 
 func (f *fakePlatforms) count() int {

@@ -210,9 +210,11 @@ func (r *Rollout) deploy(ctx context.Context, op skipper.Operation, rel skipper.
 func (r *Rollout) hand(ctx context.Context, op skipper.Operation, account deployer.Account, req deployer.Request,
 	row skipper.Deployment,
 ) error {
-	free, err := r.slot(ctx, account.Name)
+	limited, cancel := r.limited(ctx, op)
+	defer cancel()
+	free, err := r.slot(limited, account.Name)
 	if err != nil {
-		return err
+		return unanswered(ctx, limited, err)
 	}
 	defer free()
 	save := func(h deployer.Handle) error {
@@ -226,7 +228,10 @@ func (r *Rollout) hand(ctx context.Context, op skipper.Operation, account deploy
 		h := handleOf(row)
 		previous = &h
 	}
-	handle, err := account.Deployer.Deploy(ctx, req, previous, save)
+	handing, end := r.handing(limited, op)
+	handle, err := account.Deployer.Deploy(handing, req, previous, save)
+	err = unanswered(ctx, handing, err)
+	end()
 	if errors.Is(err, skipper.ErrStale) {
 		return err // it stopped before the effect
 	}

@@ -91,7 +91,8 @@ func (r *Rollout) endDraining(ctx context.Context, op skipper.Operation, own []s
 }
 
 // Compensate removes one deployment that no operation works on, and forgets it when it is gone. One that still drains is
-// left alone: then it gives when to look at it again.
+// left alone: then it gives when to look at it again. skipper.ErrStale when another server has ended it, while this one was
+// frozen.
 func (r *Rollout) Compensate(ctx context.Context, d skipper.Deployment, forget func() error) (time.Time, error) {
 	if retires(d) && r.clock().Before(*d.RetireUntil) {
 		status, err := r.statusOf(ctx, d)
@@ -102,7 +103,19 @@ func (r *Rollout) Compensate(ctx context.Context, d skipper.Deployment, forget f
 			return earlier(r.clock().Add(r.config.HealthPeriod), *d.RetireUntil), nil
 		}
 	}
-	return time.Time{}, r.removeOne(ctx, d, func() error { return nil }, forget)
+	return time.Time{}, r.removeOne(ctx, d, func() error { return r.stillOpen(ctx, d) }, forget)
+}
+
+// stillOpen is asked right before the platform call, as the token of an operation is.
+func (r *Rollout) stillOpen(ctx context.Context, d skipper.Deployment) error {
+	rows, err := r.store.Deployments(ctx, d.Account, []string{d.DeploymentID})
+	switch {
+	case err != nil:
+		return fmt.Errorf("load deployment %s: %w", d.DeploymentID, err)
+	case len(rows) == 0 || rows[0].Wanted:
+		return skipper.Errorf(skipper.CodeConflict, "deployment %q has not to go any more: %w", d.DeploymentID, skipper.ErrStale)
+	}
+	return nil
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -117,7 +130,7 @@ func (r *Rollout) statusOf(ctx context.Context, d skipper.Deployment) (skipper.A
 	if err != nil {
 		return skipper.AppStatus{}, err
 	}
-	all, err := account.Deployer.Status(ctx, []deployer.Handle{handleOf(d)})
+	all, err := r.ask(ctx, account, []deployer.Handle{handleOf(d)})
 	return all[d.DeploymentID], err
 }
 

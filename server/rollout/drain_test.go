@@ -256,3 +256,33 @@ func TestDelete_ThatIsGivenUpEndsTheDraining(t *testing.T) {
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{"r.a-v1", "r.b-v2", "r.b-v1", "r.c-v1"}, res.Unwant)
 }
+
+// A server that was frozen after it had claimed a compensation does not touch what another one has ended.
+func TestCompensate_LeavesWhatHasNotToGoAnyMore(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(s *fakeStore, d skipper.Deployment){
+		"it is gone":   func(s *fakeStore, d skipper.Deployment) { delete(s.rows, d.DeploymentID) },
+		"it is wanted": func(s *fakeStore, d skipper.Deployment) { d.Wanted = true; s.rows[d.DeploymentID] = d },
+		"it has to go": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.installed(1, app("a", "", ""))
+			d := b.store.rows["r.a-v1"]
+			d.Wanted = false
+			b.store.rows[d.DeploymentID] = d
+			if change != nil {
+				change(b.store, d)
+			}
+			_, err := b.Compensate(t.Context(), d, func() error { return nil })
+			if change == nil {
+				require.NoError(t, err)
+				require.Empty(t, b.runs())
+				return
+			}
+			require.ErrorIs(t, err, skipper.ErrStale)
+			require.Equal(t, []string{"r.a-v1"}, b.runs())
+		})
+	}
+}

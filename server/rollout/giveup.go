@@ -11,8 +11,38 @@ import (
 
 // GiveUp is what a step comes to that could not be done until its deadline, for a reason that is not a platform's: a
 // defect, or a row that cannot be read. No state is kept for ever; what has to go is marked, so that it stays an open
-// compensation.
+// compensation. A release version that is not there, whatever took it away, does not change that.
 func (r *Rollout) GiveUp(ctx context.Context, op skipper.Operation, why error) (Result, error) {
+	res, err := r.giveUp(ctx, op, why)
+	if err != nil {
+		return res, err
+	}
+	var there []skipper.ReleaseChange
+	for _, change := range res.Release {
+		_, found, err := r.version(ctx, change.Name, change.Version)
+		if err != nil {
+			return Result{}, err
+		}
+		if found {
+			there = append(there, change)
+		}
+	}
+	res.Release = there
+	return res, nil
+}
+
+// version gives a release version, and whether it is there.
+func (r *Rollout) version(ctx context.Context, name string, version int) (skipper.Release, bool, error) {
+	rel, err := r.store.Release(ctx, name, version)
+	if skipper.CodeOf(err) == skipper.CodeReleaseNotFound {
+		return rel, false, nil
+	} else if err != nil {
+		return rel, false, fmt.Errorf("load release %q: %w", name, err)
+	}
+	return rel, true, nil
+}
+
+func (r *Rollout) giveUp(ctx context.Context, op skipper.Operation, why error) (Result, error) {
 	res := Result{
 		Event: machine.Failed, Message: skipper.MessageOf(why), Error: operationError(why), Outcome: skipper.OutcomeFailed,
 	}
@@ -29,37 +59,13 @@ func (r *Rollout) GiveUp(ctx context.Context, op skipper.Operation, why error) (
 		res.Release = []skipper.ReleaseChange{target}
 		return r.unwantTarget(ctx, op, res)
 	case skipper.StateUpgradeDelete:
-		source, err := r.store.Release(ctx, op.ReleaseName, op.SourceVersion)
-		if err != nil {
-			return Result{}, fmt.Errorf("load source of operation %s: %w", op.ID, err)
-		}
-		target, err := r.stands(ctx, op)
-		if err != nil {
-			return Result{}, err
-		}
-		rows, err := r.rowsOf(ctx, op, replaced(op, source))
-		if err != nil {
-			return Result{}, err
-		}
-		marked, err := r.leave(ctx, rows)
-		if err != nil {
-			return Result{}, err
-		}
-		res.Unwant, res.Retire = marked.Unwant, marked.Retire
-		res.Release = []skipper.ReleaseChange{target, {
-			Name: source.Name, Version: source.Version, Status: skipper.StatusFailed, Description: notRemoved,
-		}}
+		return r.giveUpReplaced(ctx, op, res)
 	case skipper.StateDelete:
-		rel, err := r.store.Release(ctx, op.ReleaseName, op.TargetVersion)
-		if err != nil {
-			return Result{}, fmt.Errorf("load target of operation %s: %w", op.ID, err)
-		}
 		all, err := r.store.DeploymentsOfRelease(ctx, op.ReleaseName)
 		if err != nil {
 			return Result{}, fmt.Errorf("load deployments of operation %s: %w", op.ID, err)
 		}
-		res.Unwant = ids(rel.Apps)
-		for _, d := range slices.DeleteFunc(all, func(d skipper.Deployment) bool { return !retires(d) }) {
+		for _, d := range all { // of the version that stands, carried over to it, and what drains: nothing may stay
 			res.Unwant = append(res.Unwant, d.DeploymentID)
 		}
 		target.Status, target.Description = skipper.StatusDeleted, "Delete complete"
@@ -74,6 +80,45 @@ func (r *Rollout) GiveUp(ctx context.Context, op skipper.Operation, why error) (
 		skipper.StateUpgradeWait, skipper.StateUpgradeCheck, skipper.StateUpgradeSucceed, skipper.StateUpgradeFailed,
 		skipper.StateScale:
 	}
+	return res, nil
+}
+
+// giveUpReplaced lets the new version of an upgrade stand, although it is not known whether the replaced applications
+// are gone.
+func (r *Rollout) giveUpReplaced(ctx context.Context, op skipper.Operation, res Result) (Result, error) {
+	source, found, err := r.version(ctx, op.ReleaseName, op.SourceVersion)
+	if err != nil {
+		return Result{}, err
+	}
+	target, stands, err := r.version(ctx, op.ReleaseName, op.TargetVersion)
+	if err != nil {
+		return Result{}, err
+	}
+	rows, err := r.rowsOf(ctx, op, replaced(op, source))
+	if err == nil && !found { // what it made and the new version does not name
+		rows, err = r.store.DeploymentsOf(ctx, op.ReleaseName, op.SourceVersion)
+		rows = slices.DeleteFunc(rows, func(d skipper.Deployment) bool {
+			return slices.Contains(ids(target.Apps), d.DeploymentID)
+		})
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("load deployments of operation %s: %w", op.ID, err)
+	}
+	marked, err := r.leave(ctx, rows)
+	if err != nil {
+		return Result{}, err
+	}
+	res.Unwant, res.Retire = marked.Unwant, marked.Retire
+	if stands {
+		change, err := r.stands(ctx, op)
+		if err != nil {
+			return Result{}, err
+		}
+		res.Release = append(res.Release, change)
+	}
+	res.Release = append(res.Release, skipper.ReleaseChange{
+		Name: op.ReleaseName, Version: op.SourceVersion, Status: skipper.StatusFailed, Description: notRemoved,
+	})
 	return res, nil
 }
 

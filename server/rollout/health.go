@@ -95,7 +95,7 @@ func (r *Rollout) PlatformStatus(ctx context.Context, rel skipper.Release) ([]sk
 	if err != nil {
 		return nil, stored(err)
 	}
-	known, err := account.Deployer.Status(ctx, handles)
+	known, err := r.ask(ctx, account, handles)
 	if err != nil {
 		return nil, fmt.Errorf("ask platform %q: %w", account.Name, err)
 	}

@@ -230,13 +230,15 @@ func (r *Rollout) removeAll(ctx context.Context, op skipper.Operation, rows []sk
 		mark.Message = strings.Join(mark.Unwant, ", ") + " must go"
 		return mark, nil
 	}
+	limited, cancel := r.limited(ctx, op)
+	defer cancel()
 	left := make([]error, len(rows))
 	var group sync.WaitGroup
 	for i, d := range rows {
 		group.Go(func() {
-			left[i] = r.removeOne(ctx, d,
+			left[i] = unanswered(ctx, limited, r.removeOne(limited, d,
 				func() error { return stored(r.store.CheckToken(ctx, op.ID, op.Token)) },
-				func() error { return stored(r.store.ForgetDeployment(ctx, op.ID, op.Token, d.Account, d.DeploymentID)) })
+				func() error { return stored(r.store.ForgetDeployment(ctx, op.ID, op.Token, d.Account, d.DeploymentID)) }))
 		})
 	}
 	group.Wait()

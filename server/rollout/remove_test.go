@@ -324,6 +324,8 @@ func TestCompensate_OfWhatNoOperationWorksOn(t *testing.T) {
 	b := setup(t)
 	b.installed(1, app("a", "fake.undeploy-errors: 1", ""))
 	row := b.store.rows["r.a-v1"]
+	row.Wanted = false
+	b.store.rows["r.a-v1"] = row
 	forgotten := 0
 	forget := func() error { forgotten++; return nil }
 	compensate := func(forget func() error) error {

@@ -163,9 +163,11 @@ func (r *Rollout) maintain(ctx context.Context, op skipper.Operation, d skipper.
 	if err != nil {
 		return time.Time{}, err
 	}
-	free, err := r.slot(ctx, d.Account)
+	limited, cancel := context.WithTimeout(ctx, careLimit)
+	defer cancel()
+	free, err := r.slot(limited, d.Account)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, unanswered(ctx, limited, err)
 	}
 	defer free()
 	save := func(h deployer.Handle) error {
@@ -174,9 +176,8 @@ func (r *Rollout) maintain(ctx context.Context, op skipper.Operation, d skipper.
 	if err := r.store.CheckToken(ctx, op.ID, op.Token); err != nil {
 		return time.Time{}, stored(err)
 	}
-	limited, cancel := context.WithTimeout(ctx, careLimit)
-	defer cancel()
 	handle, due, err := platform.Maintain(limited, req, handleOf(d), save)
+	err = unanswered(ctx, limited, err)
 	if errors.Is(err, skipper.ErrStale) {
 		return due, err // it stopped before the effect
 	}

@@ -6,12 +6,14 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
@@ -46,6 +48,9 @@ type Config struct {
 	// Care is the time from the last change of a deployment until its platform is first asked to look after it; 0: 1 min.
 	Care   time.Duration
 	Disown time.Duration // 10 s: an effect that came about after the lease was lost is followed up so long
+	// Overrun is how long a platform call may go on past the deadline of the state it is made in; 10 s.
+	Overrun time.Duration
+	Ask     time.Duration // 20 s: for a platform to tell the status of applications
 }
 
 // Rollout does steps on the accounts of a server.
@@ -56,15 +61,15 @@ type Rollout struct {
 	clock    func() time.Time
 	slots    map[string]chan struct{} // by account
 	packages func(ctx context.Context, name, exceptRelease string) error
+	doing    sync.Map // what an operation does right now, for people, by operation id
 }
 
 // New makes a Rollout. deletePackage removes a package with all its versions, not counting uses by one release.
 func New(store Store, accounts deployer.Accounts, config Config, clock func() time.Time,
 	deletePackage func(ctx context.Context, name, exceptRelease string) error,
 ) *Rollout {
-	if config.Disown <= 0 {
-		config.Disown = 10 * time.Second
-	}
+	config.Disown = cmp.Or(config.Disown, 10*time.Second)
+	config.Overrun, config.Ask = cmp.Or(config.Overrun, defaultOverrun), cmp.Or(config.Ask, defaultAsk)
 	slots := map[string]chan struct{}{}
 	for _, a := range accounts {
 		slots[a.Name] = make(chan struct{}, max(1, config.Parallel))

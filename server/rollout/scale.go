@@ -81,9 +81,11 @@ func (r *Rollout) scaleOne(ctx context.Context, op skipper.Operation, id string,
 	if err != nil {
 		return err
 	}
-	free, err := r.slot(ctx, account.Name)
+	limited, cancel := r.limited(ctx, op)
+	defer cancel()
+	free, err := r.slot(limited, account.Name)
 	if err != nil {
-		return err
+		return unanswered(ctx, limited, err)
 	}
 	defer free()
 	save := func(h deployer.Handle) error {
@@ -92,7 +94,10 @@ func (r *Rollout) scaleOne(ctx context.Context, op skipper.Operation, id string,
 	if err := r.store.CheckToken(ctx, op.ID, op.Token); err != nil {
 		return stored(err)
 	}
-	handle, err := account.Deployer.Scale(ctx, req, handleOf(rows[0]), *item.Count, save)
+	handing, end := r.handing(limited, op)
+	handle, err := account.Deployer.Scale(handing, req, handleOf(rows[0]), *item.Count, save)
+	err = unanswered(ctx, handing, err)
+	end()
 	if saveErr := r.keep(ctx, op, rows[0], handle); saveErr != nil {
 		return saveErr
 	}

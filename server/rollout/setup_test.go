@@ -286,6 +286,7 @@ type bundle struct {
 	now     time.Time
 	deleted []string // packages, with the release that does not count
 	refusal error    // to delete a package
+	config  rollout.Config
 }
 
 func config() rollout.Config {
@@ -297,7 +298,7 @@ func config() rollout.Config {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{t: t, now: time.Date(2026, 11, 22, 22, 49, 57, 0, time.UTC)}
+	b := &bundle{t: t, config: config(), now: time.Date(2026, 11, 22, 22, 49, 57, 0, time.UTC)}
 	clock := func() time.Time { return b.now }
 	b.fake = &platform{Fake: deployertest.NewFake(deployertest.FakeConfig{
 		Account: "default", Installation: "test", Clock: clock,
@@ -309,7 +310,7 @@ func setup(t *testing.T) *bundle {
 
 // on puts the rollout on another platform.
 func (b *bundle) on(d deployer.Deployer) {
-	b.Rollout = rollout.New(b.store, deployer.Accounts{{Name: "default", Deployer: d}}, config(),
+	b.Rollout = rollout.New(b.store, deployer.Accounts{{Name: "default", Deployer: d}}, b.config,
 		func() time.Time { return b.now },
 		func(_ context.Context, name, except string) error {
 			b.deleted = append(b.deleted, name+" except "+except)

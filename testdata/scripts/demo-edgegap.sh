@@ -64,7 +64,7 @@ shows() {
 	printf '\n$ skiff %s\n' "$*"
 	output=$("$skiff" "$@") || fail "skiff $* ended with exit code $?"
 	printf '%s\n' "$output"
-	printf '%s\n' "$output" | grep -q -e "$wanted" || fail "skiff $* does not show \"$wanted\""
+	printf '%s\n' "$output" | tr '\t' ' ' | grep -q -e "$wanted" || fail "skiff $* does not show \"$wanted\""
 }
 
 # pause waits a moment between two looks.

@@ -1,7 +1,8 @@
 #!/bin/sh
 # The main job of skiff on real processes, in under a minute: upload, install, upgrade, a failing upgrade, rollback,
-# delete. It uses a free port and a temporary folder, and leaves nothing behind. It needs bin/skiff (make build) and go.
-# It ends with a non-zero exit code, and names the step, when one does not end as said.
+# delete, and the same with a jar where java is installed. It uses a free port and a temporary folder, and leaves nothing
+# behind. It needs bin/skiff (make build) and go. It ends with a non-zero exit code, and names the
+# step, when one does not end as said.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd -P)
@@ -33,6 +34,7 @@ cleanup() {
 	code=$?
 	trap - EXIT INT TERM
 	if [ -n "$server" ]; then
+		[ "$code" -eq 0 ] || "$skiff" release delete jar >/dev/null 2>&1 || :
 		kill "$server" 2>/dev/null && wait "$server" 2>/dev/null || :
 	fi
 	if [ "$code" -ne 0 ]; then
@@ -72,7 +74,7 @@ shows() {
 	printf '\n$ skiff %s\n' "$*"
 	output=$("$skiff" "$@") || fail "skiff $* ended with exit code $?"
 	printf '%s\n' "$output"
-	printf '%s\n' "$output" | grep -q -e "$wanted" || fail "skiff $* does not show \"$wanted\""
+	printf '%s\n' "$output" | tr '\t' ' ' | grep -q -e "$wanted" || fail "skiff $* does not show \"$wanted\""
 }
 
 # pause waits a moment between two looks.
@@ -160,6 +162,36 @@ begin "Delete the release"
 run release delete hello
 shows 'DELETED' release status hello
 running ""
+
+if command -v java >/dev/null 2>&1; then
+	begin "The same with a jar, as Spring Boot makes them: one that crashes is started again"
+	mkdir "$tmp/jars"
+	for version in 1.0.0 1.1.0; do cp "$root/testdata/http/sample-app.jar" "$tmp/jars/hello-$version.jar"; done
+	cat >jar.yml <<-END
+		appBase: file://$tmp/jars
+		spec:
+		  deploymentProperties:
+		    spring.cloud.deployer.memory: 64m
+		    spring.cloud.deployer.local.startup-probe.path: /actuator/health
+		    spring.cloud.deployer.local.restart-policy: on-failure
+	END
+	run release install jar --package-name hello --package-version 1.0.0 --file jar.yml --wait --timeout 60s
+	shows 'listening on' release logs jar --tail 1
+	pid=$("$skiff" release status jar -o json | sed -n 's/.*\\"pid\\":\\"\([0-9]*\)\\".*/\1/p')
+	[ -n "$pid" ] || fail "the status does not tell the process id"
+	printf '\n$ kill -9 %s\n' "$pid"
+	kill -9 "$pid"
+	tries=0
+	until "$skiff" release status jar -o json | grep -q '\\"restarts\\":\\"1\\".*\\"state\\":\\"deployed\\"'; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 300 ] || fail "it is not started again"
+		pause
+	done
+	shows 'jar\.hello-v1-0  *deployed' release status jar
+	run release upgrade jar --package-name hello --package-version 1.1.0 --file jar.yml --wait --timeout 60s
+	shows 'jar\.hello-v2-0  *deployed' release status jar
+	run release delete jar
+fi
 
 begin "Stop the server"
 kill "$server"

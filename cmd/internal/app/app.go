@@ -174,6 +174,7 @@ func (a *App) wire(ctx context.Context, o Options) error {
 		QueueTimeout: a.config.Operation.QueueTimeout,
 	}, o.Clock)
 	reader := operation.NewReader(a.store, o.Clock)
+	reader.Doing = roll.Doing
 	a.http = server.New(server.Config{ //nolint:contextcheck // requests bring contexts of their own
 		Address: a.config.Server.Address, Port: a.config.Server.Port, Logger: a.log, Clock: o.Clock,
 		Linger: a.config.Server.StopDelay,

@@ -136,6 +136,17 @@ func (d *faultyDeployer) Logs(ctx context.Context, h deployer.Handle, limit int6
 	return out, err
 }
 
+// ReadLogs is a failpoint; ErrUnsupported where the deployer has no lines.
+func (d *faultyDeployer) ReadLogs(ctx context.Context, h deployer.Handle, o deployer.LogOptions,
+	emit func(deployer.LogLine) error,
+) error {
+	reader, ok := d.Deployer.(deployer.LogReader)
+	if !ok {
+		return deployer.ErrUnsupported
+	}
+	return d.call(ctx, "ReadLogs", h.ID, func() error { return reader.ReadLogs(ctx, h, o, emit) })
+}
+
 // Discover is a failpoint.
 func (d *faultyDeployer) Discover(ctx context.Context, o deployer.Owner) (out []deployer.Found, err error) {
 	err = d.call(ctx, "Discover", o.Release, func() error {

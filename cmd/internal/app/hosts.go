@@ -42,6 +42,20 @@ func (h *hosts) keep(account string, d deployer.Deployer) deployer.Deployer {
 	return out
 }
 
+// ReadLogs reads those of this host; ErrUnsupported where the deployer has no lines.
+func (d *hosted) ReadLogs(ctx context.Context, h deployer.Handle, o deployer.LogOptions,
+	emit func(deployer.LogLine) error,
+) error {
+	if err := d.hosts.look(ctx, d.account); err != nil {
+		return err
+	}
+	reader, ok := d.Deployer.(deployer.LogReader)
+	if !ok {
+		return deployer.ErrUnsupported
+	}
+	return reader.ReadLogs(ctx, h, o, emit)
+}
+
 // bind makes an account this host's if it is nobody's; ErrUnavailable when it is another one's.
 func (h *hosts) bind(ctx context.Context, account string) error {
 	return h.check(ctx, account, func(ctx context.Context, name string) (string, error) {

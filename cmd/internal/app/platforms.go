@@ -5,15 +5,16 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
+	"github.com/skiff-project/skiff/pkg/deployer/docker"
 	"github.com/skiff-project/skiff/pkg/deployer/edgegap"
 	"github.com/skiff-project/skiff/pkg/deployer/kubernetes"
 	"github.com/skiff-project/skiff/pkg/deployer/local"
 	client "github.com/skiff-project/skiff/pkg/edgegap"
-	"github.com/skiff-project/skiff/pkg/resource"
 	"github.com/skiff-project/skiff/pkg/skipper"
 	"github.com/skiff-project/skiff/server/config"
 )
@@ -22,15 +23,43 @@ import (
 func accounts(c config.Config, installation string, ports local.Ports, guard *hosts, o Options, log *slog.Logger,
 ) (deployer.Accounts, error) {
 	var out deployer.Accounts
+	files := resources(c, o, log)
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Local.Accounts)) {
 		d, err := local.New(local.Config{
 			Account: name, Installation: installation, Settings: settings(c, name), DataDir: c.Data.Dir, Ports: ports,
-			Resolver: resource.Resolver{}, Clock: o.Clock, Logger: log, Environ: o.Environ,
+			Resolver: files, Clock: o.Clock, Logger: log, Environ: o.Environ,
 		})
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, deployer.Account{Name: name, Deployer: guard.keep(name, d)})
+		containers := c.Platform.Local.Accounts[name].Docker
+		settings, err := localDocker(containers)
+		if err != nil {
+			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.local.accounts.%s.docker: %w", name, err)
+		}
+		mixed, err := d.WithDocker(engine(containers.DockerEngine, o.Environ), settings)
+		if err != nil {
+			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.local.accounts.%s.docker: %w", name, err)
+		}
+		out = append(out, deployer.Account{Name: name, Deployer: guard.keep(name, mixed)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Platform.Docker.Accounts)) {
+		account := c.Platform.Docker.Accounts[name]
+		settings, err := docker.DefaultSettings().Bind(account.Deployment)
+		if err != nil {
+			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.docker.accounts.%s.deployment: %w", name, err)
+		}
+		if account.AppAdmin.User != "" {
+			settings.AdminUser, settings.AdminPassword = account.AppAdmin.User, string(account.AppAdmin.Password)
+		}
+		d, err := docker.New(docker.Config{
+			Account: name, Installation: installation, Engine: engine(account.DockerEngine, o.Environ), Settings: settings,
+			Clock: o.Clock, Logger: log, Environ: o.Environ,
+		})
+		if err != nil {
+			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.docker.accounts.%s: %w", name, err)
+		}
+		out = append(out, deployer.Account{Name: name, Deployer: d})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Edgegap.Accounts)) {
 		d, err := edgegap.New(edgegap.Config{
@@ -113,7 +142,33 @@ func settings(c config.Config, name string) local.Settings {
 	}
 	s.AdminUser, s.AdminPassword = a.AppAdmin.User, string(a.AppAdmin.Password)
 	s.StartupProbePath, s.HealthProbePath = a.StartupProbe.Path, a.HealthProbe.Path
+	s.RestartPolicy, s.RestartDelay = a.RestartPolicy, int(a.RestartDelay/time.Second)
+	s.OnLost, s.OnServerExit = a.OnLost, a.OnServerExit
+	s.LimitMemory, s.LimitCPU, s.LogMaxFiles = a.Limits.Memory, a.Limits.CPU, a.LogMaxFiles
+	if size, err := deployer.Megabytes(a.LogMaxSize); err == nil { // the configuration is validated
+		s.LogMaxSize = size
+	}
 	return s
+}
+
+// localDocker are the docker.* properties of a local account.
+func localDocker(a config.LocalDocker) (docker.Settings, error) {
+	return local.DockerDefaults().Bind(map[string]string{
+		"network": a.Network, "volume-mounts": a.VolumeMounts, "port-mappings": a.PortMappings,
+		"additional-hosts": a.AdditionalHosts, "delete-container-on-exit": strconv.FormatBool(a.DeleteContainerOnExit),
+		"port-range.low": strconv.Itoa(a.PortRange.Low), "port-range.high": strconv.Itoa(a.PortRange.High),
+		"publish-address": a.PublishAddress,
+	})
+}
+
+func engine(e config.DockerEngine, environ []string) docker.Engine {
+	out := docker.Engine{Host: e.Host, CA: e.TLS.CA, Cert: e.TLS.Cert, Key: e.TLS.Key}
+	if r := e.Registry; r.Host != "" {
+		out.Logins = []docker.Login{{
+			Host: r.Host, Username: r.Username, Password: secret(r.Password, r.PasswordEnv, environ),
+		}}
+	}
+	return out
 }
 
 // repositories gives the package repositories of the configuration, by their order; ids follow it, as in Skipper.

@@ -53,7 +53,7 @@ var allowed = map[string][]string{
 		"pkg/skipper", "pkg/archive", "pkg/manifest", "pkg/resource", "pkg/schema", "pkg/yamlx", "templates",
 	},
 	"cmd/internal/shell": {
-		"pkg/client", "pkg/skipper", "pkg/hal", "pkg/archive", "pkg/manifest", "pkg/yamlx", "pkg/edgegap", "templates",
+		"pkg/skipper", "cmd/internal/cli",
 	},
 	"cmd/internal/app":      {"pkg/...", "templates", "repository", "server", "server/..."},
 	"cmd/internal/archtest": nil,
@@ -64,6 +64,7 @@ var allowed = map[string][]string{
 
 	// Test support: as the package it supports, plus what a test needs.
 	"pkg/deployer/deployertest":              {"pkg/deployer", "pkg/skipper", "pkg/manifest", "pkg/resource", "pkg/yamlx"},
+	"pkg/deployer/docker/dockertest":         nil,
 	"pkg/edgegap/edgegaptest":                {"pkg/edgegap"},
 	"repository/repositorytest":              {"repository", "pkg/skipper"},
 	"repository/postgrestest":                nil,
@@ -73,6 +74,7 @@ var allowed = map[string][]string{
 // testSupport may be imported by tests and by each other. Its own third-party libraries are those of testLibraries.
 var testSupport = []string{
 	"pkg/deployer/deployertest", "pkg/edgegap/edgegaptest", "repository/repositorytest", "repository/postgrestest",
+	"pkg/deployer/docker/dockertest",
 	"pkg/deployer/kubernetes/kubernetestest",
 }
 
@@ -87,6 +89,7 @@ var owners = map[string][]string{
 	"gopkg.in/yaml.v3":                      {"pkg/yamlx"},
 	"github.com/cbroglie/mustache":          {"templates"},
 	"github.com/santhosh-tekuri/jsonschema": {"pkg/schema"},
+	"github.com/distribution/reference":     {"pkg/resource", "pkg/deployer/docker"},
 	"github.com/Masterminds/semver/v3":      {"server/catalog", "server/release", "cmd/internal/lint"},
 	"github.com/looplab/fsm":                {"server/machine"},
 	"github.com/cenkalti/backoff/v5":        {"server/operation", "server/status", "pkg/deployer/..."},
@@ -94,7 +97,9 @@ var owners = map[string][]string{
 	"github.com/knadh/koanf":                {"server/config"},
 	"github.com/yosida95/uritemplate":       {"pkg/client"},
 	"github.com/spf13/cobra":                {"cmd/internal/cli", "cmd/internal/shell"},
+	"github.com/spf13/pflag":                {"cmd/internal/cli", "cmd/internal/shell"},
 	"github.com/jedib0t/go-pretty/v6":       {"cmd/internal/cli", "cmd/internal/shell"},
+	"github.com/peterh/liner":               {"cmd/internal/shell"},
 	"gorm.io":                               {"repository", "repository/repositorytest"},
 	"modernc.org/sqlite":                    {"repository"},
 	"github.com/pressly/goose/v3":           {"repository"},
@@ -103,18 +108,21 @@ var owners = map[string][]string{
 		"server",
 		"repository", "server/release", "server/operation", "pkg/deployer/local", "cmd/internal/app",
 	},
-	"k8s.io/api":          {"pkg/deployer/kubernetes", "pkg/deployer/kubernetes/kubernetestest"},
-	"k8s.io/apimachinery": {"pkg/deployer/kubernetes", "pkg/deployer/kubernetes/kubernetestest"},
-	"k8s.io/client-go":    {"pkg/deployer/kubernetes", "pkg/deployer/kubernetes/kubernetestest"},
-	"golang.org/x/time":   {"pkg/edgegap"},
-	"golang.org/x/sync":   {"server/...", "pkg/deployer/...", "cmd/internal/app"},
-	"golang.org/x/sys":    {"repository", "pkg/deployer/local"},
+	"k8s.io/api":                    {"pkg/deployer/kubernetes", "pkg/deployer/kubernetes/kubernetestest"},
+	"k8s.io/apimachinery":           {"pkg/deployer/kubernetes", "pkg/deployer/kubernetes/kubernetestest"},
+	"k8s.io/client-go":              {"pkg/deployer/kubernetes", "pkg/deployer/kubernetes/kubernetestest"},
+	"github.com/moby/moby":          {"pkg/deployer/docker", "pkg/deployer/docker/dockertest"},
+	"github.com/containerd/errdefs": {"pkg/deployer/docker"},
+	"golang.org/x/time":             {"pkg/edgegap"},
+	"golang.org/x/sync":             {"server/...", "pkg/deployer/...", "cmd/internal/app"},
+	"golang.org/x/term":             {"cmd/skiff", "cmd/internal/shell"},
+	"golang.org/x/sys":              {"repository", "pkg/deployer/local", "cmd/internal/shell"},
 }
 
 // testLibraries are for tests and test support only.
 var testLibraries = []string{
 	"github.com/stretchr/testify", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "go.uber.org/goleak",
-	"pgregory.net/rapid",
+	"pgregory.net/rapid", "github.com/creack/pty",
 }
 
 // bannedNames say nothing about what a package is for.

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // atMost refuses more than n arguments.
@@ -18,34 +20,96 @@ func atMost(n int) cobra.PositionalArgs {
 	}
 }
 
-// optional gives a value that may be given by position or by a flag.
-func optional(args []string, value, flag string) (string, error) {
+// named gives a name that has to be given, by position or by a flag.
+func named(args []string, value, flag string) (string, error) {
 	switch {
-	case len(args) == 0:
-		return value, nil
-	case value != "" && value != args[0]:
+	case len(args) > 0 && value != "" && value != args[0]:
 		return "", usagef("--%s is %q, and %q was given too: give one of them", flag, value, args[0])
-	default:
-		return args[0], nil
+	case len(args) > 0:
+		value = args[0]
 	}
-}
-
-// required gives a value that has to be given, by position or by a flag.
-func required(args []string, value, flag string) (string, error) {
-	value, err := optional(args, value, flag)
-	if err == nil && value == "" {
+	if value == "" {
 		return "", usagef("--%s is missing; it may also be given without its name", flag)
 	}
-	return value, err
+	return value, addressable(value, flag)
 }
 
-// named gives the name of a release or package, which has to be given.
-func named(args []string, value, flag string) (string, error) {
-	name, err := required(args, value, flag)
-	if err != nil {
-		return "", err
+// positional lets values be given without the names of their flags: each fills the first flag, in this order, that was
+// not given by name. It is how the Skipper shell reads a line.
+func positional(flags ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		for _, value := range args {
+			i := slices.IndexFunc(flags, func(flag string) bool { return !cmd.Flags().Changed(flag) })
+			if i < 0 {
+				return usagef("%q is one argument too many", value)
+			}
+			if err := cmd.Flags().Set(flags[i], value); err != nil {
+				return usagef("%q is no value for --%s, which is the next one that was not given", value, flags[i])
+			}
+		}
+		return nil
 	}
-	return name, addressable(name, flag)
+}
+
+// needed refuses a line without a value for each of the flags.
+func needed(cmd *cobra.Command, flags ...string) error {
+	for _, flag := range flags {
+		if f := cmd.Flags().Lookup(flag); f.Value.String() == "" || !f.Changed {
+			next := map[string]string{
+				"package-name": "; 'skiff package list' shows the packages", "release-name": "; it may also be given without its name",
+				"path": "; it may also be given without its name", "name": "; it may also be given without its name",
+			}[flag]
+			return usagef("--%s is missing%s", flag, next)
+		}
+	}
+	return nil
+}
+
+// needing adds the flags that have to be given to how a command reads its arguments.
+func needing(read cobra.PositionalArgs, flags ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := read(cmd, args); err != nil {
+			return err
+		}
+		if err := needed(cmd, flags...); err != nil {
+			return err
+		}
+		for _, flag := range []string{"release-name", "package-name"} {
+			if f := cmd.Flags().Lookup(flag); f != nil {
+				if err := addressable(f.Value.String(), flag); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// exclusive refuses more than one of some flags.
+func exclusive(cmd *cobra.Command, flags ...string) error {
+	first := ""
+	for _, flag := range flags {
+		switch {
+		case !cmd.Flags().Changed(flag):
+		case first != "":
+			return usagef("--%s and --%s exclude each other: give one of them", first, flag)
+		default:
+			first = flag
+		}
+	}
+	return nil
+}
+
+// kebab gives the name of a flag as we write it: --releaseName, as the Skipper shell has it, is --release-name.
+func kebab(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	var out strings.Builder
+	for i, r := range name {
+		if i > 0 && unicode.IsUpper(r) {
+			out.WriteByte('-')
+		}
+		out.WriteRune(unicode.ToLower(r))
+	}
+	return pflag.NormalizedName(out.String())
 }
 
 // addressable refuses names that no URL can hold, and that nothing can have therefore.
@@ -86,11 +150,11 @@ func unknownFlag(cmd *cobra.Command, dashes, given string) error {
 // flags gives the names of a command's flags; there is always --help.
 func flags(cmd *cobra.Command) []string {
 	names := []string{}
-	for line := range strings.Lines(cmd.Flags().FlagUsages()) {
-		if _, rest, ok := strings.Cut(line, "--"); ok {
-			names = append(names, strings.Fields(rest)[0])
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
 		}
-	}
+	})
 	return names
 }
 

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"strings"
 )
 
@@ -18,10 +16,20 @@ func (c *cli) agreed(format string, args ...any) (bool, error) {
 	if err := c.tell(format+" [y/N] ", args...); err != nil {
 		return false, err
 	}
-	answer, err := bufio.NewReader(io.LimitReader(c.In, 100)).ReadString('\n')
-	if err != nil && answer == "" {
-		return false, nil
-	}
-	answer = strings.ToLower(strings.TrimSpace(answer))
+	answer := strings.ToLower(c.answer())
 	return answer == "y" || answer == "yes", nil
+}
+
+// answer reads one line of whoever sits at the terminal. It takes no more than that line: what follows is for others.
+func (c *cli) answer() string {
+	const longest = 100
+	line, one := []byte{}, make([]byte, 1)
+	for len(line) < longest {
+		n, err := c.In.Read(one)
+		if n == 1 && one[0] == '\n' || err != nil {
+			break
+		}
+		line = append(line, one[:n]...)
+	}
+	return strings.TrimSpace(string(line))
 }

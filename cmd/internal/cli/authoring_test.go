@@ -77,6 +77,8 @@ func TestAuthoring(t *testing.T) {
 		"render, the last counts": {
 			args: "package render {{dir}}/good --set-string version=1 --set version=x --set-string version=2",
 		},
+		"zip, into a folder": {args: "package zip {{dir}}/good -f {{dir}}/bad"},
+		"render, nothing":    {args: "package render {{dir}}/nothing"},
 		"render, violations": {args: "package render {{dir}}/good --set version=1.0 --set other=2"},
 		"render, cannot":     {args: "package render {{dir}}/bad"},
 		"render, no values":  {args: "package render {{dir}}/good --values {{dir}}/nothing.yml"},

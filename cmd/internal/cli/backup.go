@@ -131,7 +131,7 @@ func (c *cli) summary(did, file string, size int64, b skipper.Backup) error {
 
 // telling gives what hears of progress, and shows it once it takes longer than a second; end comes after it.
 func (c *cli) telling() (tell func(string, int64), end func()) {
-	began, shown := c.Clock(), progress{out: c.Err, inPlace: c.IsTTY}
+	began, shown := c.Clock(), c.progress()
 	last := time.Duration(0)
 	return func(what string, rows int64) {
 		elapsed := c.Clock().Sub(began)
@@ -142,6 +142,6 @@ func (c *cli) telling() (tell func(string, int64), end func()) {
 		if c.IsTTY {
 			what = fmt.Sprintf("%-24s %d", what, rows)
 		}
-		shown.show(what, elapsed)
+		shown.show("", sight{pending: what}, elapsed)
 	}, shown.end
 }

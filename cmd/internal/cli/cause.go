@@ -42,8 +42,8 @@ func explained(ctx context.Context, s *client.Client, err error) error {
 	return because(err, o)
 }
 
-// details writes a cause below its error: what is known of it, then the end of the log.
-func details(err error) string {
+// causeLines writes a cause below its error: what is known of it, then the end of the log.
+func causeLines(err error) string {
 	e, ok := errors.AsType[causeError](err)
 	if !ok {
 		return ""

@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"os"
-	"time"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,244 +11,232 @@ import (
 	"github.com/skiff-project/skiff/pkg/skipper"
 )
 
-const (
-	defaultPatience = 5 * time.Minute
-	maxTimeout      = 30 * 24 * time.Hour // as the server has it
-	seeStatus       = "'skiff release status %[1]s' shows how it is\n"
-)
+const seeStatus = "'skiff release status %[1]s' shows how it is\n"
 
-// changeOptions are the options of the commands that make a version of a release; each uses those that mean something
-// to it.
+// changeOptions are the options of the commands that change a release; each uses those that mean something to it.
 type changeOptions struct {
-	releaseName, packageName, packageVersion, platformName, file string
+	releaseName, packageName, packageVersion, platformName string
 
+	values  valueOptions
 	version int
 	force   bool
 	apps    []string
-	wait    bool
-	timeout time.Duration
+	wait    waitOptions
 }
 
 func (o *changeOptions) packageFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.packageName, "package-name", "", "name of the package (required)")
+	cmd.Flags().StringVar(&o.packageName, "package-name", "", "name of the package")
 	cmd.Flags().StringVar(&o.packageVersion, "package-version", "", "version of the package (default the newest)")
-	cmd.Flags().StringVar(&o.file, "file", "", "YAML file of values; - reads standard input")
+	o.values.flags(cmd)
 }
 
-func (o *changeOptions) healthFlags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until the operation has ended")
-	o.timeoutFlag(cmd, 0, "how long the new applications may take to become healthy, as 60s (default: the server's)")
+func (o *changeOptions) identifier() *skipper.PackageIdentifier {
+	return &skipper.PackageIdentifier{PackageName: o.packageName, PackageVersion: o.packageVersion}
 }
 
-// timeoutFlag adds a time, which is checked where it is given: without it, 0 may stand for the server's own.
-func (o *changeOptions) timeoutFlag(cmd *cobra.Command, otherwise time.Duration, usage string) {
-	const flag = "timeout"
-	cmd.Flags().DurationVar(&o.timeout, flag, otherwise, usage)
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		switch {
-		case !cmd.Flags().Changed(flag):
-			return nil
-		case o.timeout <= 0:
-			return usagef("--timeout is %s: use a time above 0, as 60s", o.timeout)
-		case o.timeout > maxTimeout:
-			return usagef("--timeout is %s: use at most 720h, which is 30 days", o.timeout)
-		}
-		return nil
-	}
-}
+const (
+	installLong = "Install a package as a release. It answers when the platform accepted the applications; with --wait, when\n" +
+		"all of them run and are healthy, or the platform says that one failed."
+	upgradeLong = "Upgrade a release to another version of its package, or to other values. The new applications must become\n" +
+		"healthy within --timeout; else they are removed, and the version before keeps running. It answers when the\n" +
+		"new applications were handed to the platform; with --wait, when the upgrade has ended, either way."
+)
 
-// read takes the arguments in.
-func (o *changeOptions) read(args []string) error {
-	name, err := named(args, o.releaseName, "release-name")
-	if err != nil {
-		return err
-	}
-	o.releaseName = name
-	return nil
-}
-
-func (o *changeOptions) identifier() (*skipper.PackageIdentifier, error) {
-	if o.packageName == "" {
-		return nil, usagef("--package-name is missing: name the package; 'skiff package list' shows them")
-	}
-	return &skipper.PackageIdentifier{PackageName: o.packageName, PackageVersion: o.packageVersion}, nil
-}
-
-// milliseconds gives the timeout as the server takes it; nil leaves it to the server.
-func (o *changeOptions) milliseconds() *int64 {
-	if o.timeout == 0 {
-		return nil
-	}
-	ms := max(1, o.timeout.Milliseconds())
-	return &ms
-}
-
-// values reads the file of values; nil without one.
-func (c *cli) values(file string) (*skipper.ConfigValues, error) {
-	var b []byte
-	var err error
-	switch file {
-	case "":
-		return nil, nil
-	case "-":
-		b, err = io.ReadAll(c.In)
-	default:
-		b, err = os.ReadFile(file)
-	}
-	if err != nil {
-		return nil, usagef("--file cannot be read: %w", err)
-	}
-	raw := string(b)
-	return &skipper.ConfigValues{Raw: &raw}, nil
+// newPackageInstall is Skipper's way to say what newReleaseInstall does: the values by position begin with the package.
+func newPackageInstall(c *cli) *cobra.Command {
+	cmd := newInstall(c, "install [PACKAGE [VERSION]] --release-name RELEASE",
+		"package-name", "package-version", "file", "properties", "release-name", "platform-name")
+	cmd.Example = "  skiff package install hello --release-name hello --wait\n" +
+		"  skiff package install hello 1.0.0 --release-name hello --properties spec.count=2"
+	return cmd
 }
 
 func newReleaseInstall(c *cli) *cobra.Command {
+	cmd := newInstall(c, "install [RELEASE] --package-name PACKAGE",
+		"release-name", "package-name", "package-version", "file", "properties", "platform-name")
+	cmd.Example = "  skiff release install hello --package-name hello --wait\n" +
+		"  skiff release install hello --package-name hello --package-version 1.0.0 --file values.yml --wait --timeout 60s"
+	return cmd
+}
+
+func newInstall(c *cli, use string, positions ...string) *cobra.Command {
 	var o changeOptions
 	cmd := &cobra.Command{
-		Use:   "install [RELEASE] --package-name PACKAGE",
+		Use:   use,
 		Short: "Install a package as a release",
-		Long: "Install a package as a release. It answers when the platform accepted the applications; with --wait, when\n" +
-			"all of them run and are healthy.",
-		Example: "  skiff release install hello --package-name hello --wait\n" +
-			"  skiff release install hello --package-name hello --package-version 1.0.0 --file values.yml --wait --timeout 60s",
-		Args: atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			if err := o.read(args); err != nil {
+		Long:  installLong,
+		Args:  needing(positional(positions...), "release-name", "package-name"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
+			values, err := c.given(o.values)
+			if err != nil {
 				return err
 			}
-			return c.install(ctx, s, o)
+			return c.install(ctx, s, o, values)
 		}),
 	}
 	releaseName(cmd, &o.releaseName)
 	o.packageFlags(cmd)
 	cmd.Flags().StringVar(&o.platformName, "platform-name", "default", "platform account to install on")
-	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until all applications run and are healthy")
-	o.timeoutFlag(cmd, defaultPatience, "how long --wait waits, as 60s")
+	o.wait.flags(cmd, defaultPatience, "how long --wait waits, as 60s")
 	return cmd
 }
 
-func (c *cli) install(ctx context.Context, s *client.Client, o changeOptions) error {
-	identifier, err := o.identifier()
-	if err != nil {
-		return err
-	}
-	values, err := c.values(o.file)
-	if err != nil {
-		return err
-	}
-	release, _, err := s.Install(ctx, skipper.InstallRequest{
-		PackageIdentifier: identifier,
-		InstallProperties: &skipper.InstallProperties{
-			ReleaseName: o.releaseName, ConfigValues: values, PlatformName: o.platformName,
+func (c *cli) install(ctx context.Context, s *client.Client, o changeOptions, values *skipper.ConfigValues) error {
+	return c.command(ctx, s, change{
+		name: o.releaseName, verb: "install", wait: o.wait,
+		begun: "%s was handed to its platform as version %d; " + seeStatus,
+		done:  "Released %s. Now at version v%d.\n",
+		send: func(ctx context.Context, options skipper.CommandOptions) (skipper.Release, string, error) {
+			return s.Install(ctx, skipper.InstallRequest{
+				PackageIdentifier: o.identifier(),
+				InstallProperties: &skipper.InstallProperties{
+					ReleaseName: o.releaseName, ConfigValues: values, PlatformName: o.platformName,
+				},
+			}, options)
 		},
 	})
-	if err != nil {
-		return err
-	}
-	if !o.wait {
-		return c.changed(release, "%s was handed to its platform as version %d; "+seeStatus)
-	}
-	err = c.wait(ctx, watch{
-		what: "install of " + release.Name, name: release.Name,
-		stands: fmt.Sprintf("release %s is installed as version %d", release.Name, release.Version),
-		limit:  func() time.Duration { return o.timeout },
-		look:   func(ctx context.Context) (string, error) { return unhealthy(ctx, s, release) },
-	})
-	if err != nil {
-		return err
-	}
-	return c.settled(ctx, s, release, "%s runs. Now at version %d\n")
 }
 
 func newReleaseUpgrade(c *cli) *cobra.Command {
 	var o changeOptions
 	cmd := &cobra.Command{
-		Use:   "upgrade [RELEASE] --package-name PACKAGE",
+		Use:   "upgrade [RELEASE [PACKAGE [VERSION]]]",
 		Short: "Upgrade a release to another version of its package, or to other values",
-		Long: "Upgrade a release to another version of its package, or to other values. The new applications must become\n" +
-			"healthy within --timeout; else they are removed, and the version before keeps running. It answers when the\n" +
-			"new applications were handed to the platform; with --wait, when the upgrade has ended, either way.",
+		Long:  upgradeLong,
 		Example: "  skiff release upgrade hello --package-name hello --package-version 1.1.0 --wait --timeout 60s\n" +
 			"  skiff release upgrade hello --package-name hello --file values.yml --force --app-names hello",
-		Args: atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			if err := o.read(args); err != nil {
+		Args: needing(positional("release-name", "package-name", "package-version", "file", "timeout-expression",
+			"properties", "force", "app-names"), "release-name", "package-name"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
+			if len(o.apps) > 0 && !o.force {
+				return usagef("--app-names can be used only with --force: add it")
+			}
+			values, err := c.given(o.values)
+			if err != nil {
 				return err
 			}
-			return c.upgrade(ctx, s, o)
+			return c.upgrade(ctx, s, o, values)
 		}),
 	}
 	releaseName(cmd, &o.releaseName)
 	o.packageFlags(cmd)
-	o.healthFlags(cmd)
+	o.wait.healthFlags(cmd)
 	cmd.Flags().BoolVar(&o.force, "force", false, "upgrade although nothing changed")
 	cmd.Flags().StringSliceVar(&o.apps, "app-names", nil, "with --force: replace only these applications, as a,b")
 	return cmd
 }
 
-func (c *cli) upgrade(ctx context.Context, s *client.Client, o changeOptions) error {
-	if len(o.apps) > 0 && !o.force {
-		return usagef("--app-names has a meaning only with --force: add it")
-	}
-	identifier, err := o.identifier()
-	if err != nil {
-		return err
-	}
-	values, err := c.values(o.file)
-	if err != nil {
-		return err
-	}
-	release, operation, err := s.Upgrade(ctx, skipper.UpgradeRequest{
-		PackageIdentifier: identifier,
-		UpgradeProperties: &skipper.UpgradeProperties{ReleaseName: o.releaseName, ConfigValues: values},
-		Timeout:           o.milliseconds(), Force: o.force, AppNames: append([]string{}, o.apps...),
+func (c *cli) upgrade(ctx context.Context, s *client.Client, o changeOptions, values *skipper.ConfigValues) error {
+	return c.command(ctx, s, change{
+		name: o.releaseName, verb: "upgrade", wait: o.wait,
+		begun: "%s is being upgraded. Its new version is %d; " + seeStatus,
+		done:  "%s has been upgraded.  Now at version v%d.\n",
+		send: func(ctx context.Context, options skipper.CommandOptions) (skipper.Release, string, error) {
+			return s.Upgrade(ctx, skipper.UpgradeRequest{
+				PackageIdentifier: o.identifier(),
+				UpgradeProperties: &skipper.UpgradeProperties{ReleaseName: o.releaseName, ConfigValues: values},
+				Timeout:           o.wait.milliseconds(), Force: o.force, AppNames: append([]string{}, o.apps...),
+			}, options)
+		},
 	})
-	if err != nil {
-		return err
-	}
-	return c.replaced(ctx, s, release, operation, o.wait, "upgrade", "upgraded")
 }
 
 func newReleaseRollback(c *cli) *cobra.Command {
 	var o changeOptions
 	cmd := &cobra.Command{
-		Use:   "rollback [RELEASE]",
+		Use:   "rollback [RELEASE [VERSION]]",
 		Short: "Bring an earlier version of a release back, as a new version",
 		Long: "Bring an earlier version of a release back, as a new version. It works as an upgrade does; a deleted\n" +
 			"release is installed again.",
 		Example: "  skiff release rollback hello --wait\n" +
 			"  skiff release rollback hello --release-version 1 --wait --timeout 60s",
-		Args: atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			if err := o.read(args); err != nil {
-				return err
-			}
-			release, operation, err := s.Rollback(ctx, skipper.RollbackRequest{
-				ReleaseName: o.releaseName, Version: &o.version, Timeout: o.milliseconds(),
+		Args: needing(positional("release-name", "release-version", "timeout-expression"), "release-name"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
+			return c.command(ctx, s, change{
+				name: o.releaseName, verb: "rollback", wait: o.wait,
+				begun: "%s is being rolled back. Its new version is %d; " + seeStatus,
+				done:  "%s has been rolled back.  Now at version v%d.\n",
+				send: func(ctx context.Context, options skipper.CommandOptions) (skipper.Release, string, error) {
+					return s.Rollback(ctx, skipper.RollbackRequest{
+						ReleaseName: o.releaseName, Version: &o.version, Timeout: o.wait.milliseconds(),
+					}, options)
+				},
 			})
-			if err != nil {
-				return err
-			}
-			return c.replaced(ctx, s, release, operation, o.wait, "rollback", "rolled back")
 		}),
 	}
 	releaseName(cmd, &o.releaseName)
 	cmd.Flags().IntVar(&o.version, "release-version", 0, "version to go back to; 0 is the one before")
-	o.healthFlags(cmd)
+	o.wait.healthFlags(cmd)
 	return cmd
 }
 
-// replaced says what became of an upgrade or rollback, after its end if that is waited for.
-func (c *cli) replaced(
-	ctx context.Context, s *client.Client, release skipper.Release, operation string, wait bool, verb, done string,
-) error {
-	if !wait {
-		return c.changed(release, "%s is being "+done+". Its new version is %d; "+seeStatus)
+func newReleaseDelete(c *cli) *cobra.Command {
+	var o changeOptions
+	var withPackage bool
+	cmd := &cobra.Command{
+		Use:     "delete [RELEASE]",
+		Short:   "Remove the applications of a release; its history stays",
+		Example: "  skiff release delete hello\n  skiff release delete hello --delete-package",
+		Args:    needing(positional("release-name", "delete-package"), "release-name"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
+			return c.command(ctx, s, change{
+				name: o.releaseName, verb: "delete", wait: o.wait,
+				begun: "%s is being deleted; it is at version %d; " + seeStatus,
+				done:  "%s has been deleted.\n",
+				send: func(ctx context.Context, options skipper.CommandOptions) (skipper.Release, string, error) {
+					return s.Delete(ctx, o.releaseName, withPackage, options)
+				},
+			})
+		}),
 	}
-	if err := c.follow(ctx, s, verb+" of "+release.Name, release, operation); err != nil {
-		return err
+	releaseName(cmd, &o.releaseName)
+	cmd.Flags().BoolVar(&withPackage, "delete-package", false, "also delete all versions of its package")
+	o.wait.commandFlags(cmd)
+	return cmd
+}
+
+func newReleaseScale(c *cli) *cobra.Command {
+	var o changeOptions
+	var counts []string
+	cmd := &cobra.Command{
+		Use:     "scale [RELEASE] --count APPLICATION=N",
+		Short:   "Set how many instances of applications run",
+		Example: "  skiff release scale hello --count hello=3\n  skiff release scale duo --count left=2 --count right=0",
+		Args:    needing(positional("release-name"), "release-name", "count"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
+			request, err := scaling(counts)
+			if err != nil {
+				return err
+			}
+			return c.command(ctx, s, change{
+				name: o.releaseName, verb: "scale", wait: o.wait,
+				begun: "%s is being scaled; it is at version %d; " + seeStatus,
+				done:  "%s has been scaled.\n",
+				send: func(ctx context.Context, options skipper.CommandOptions) (skipper.Release, string, error) {
+					return s.Scale(ctx, o.releaseName, request, options)
+				},
+			})
+		}),
 	}
-	return c.settled(ctx, s, release, "%s has been "+done+". Now at version %d\n")
+	releaseName(cmd, &o.releaseName)
+	cmd.Flags().StringArrayVar(&counts, "count", nil, "instances of an application, as hello=3; may be repeated")
+	o.wait.commandFlags(cmd)
+	return cmd
+}
+
+func scaling(counts []string) (skipper.ScaleRequest, error) {
+	var request skipper.ScaleRequest
+	for _, text := range counts {
+		app, count, ok := strings.Cut(text, "=")
+		n, err := strconv.Atoi(count)
+		if !ok || app == "" || err != nil || n < 0 {
+			return request, usagef("--count is %q: use APPLICATION=N, as hello=3", text)
+		}
+		request.Scale = append(request.Scale, skipper.ScaleRequestItem{
+			Name: app, Count: &n, Properties: map[string]string{},
+		})
+	}
+	return request, nil
 }
 
 func newReleaseCancel(c *cli) *cobra.Command {
@@ -262,22 +248,22 @@ func newReleaseCancel(c *cli) *cobra.Command {
 			"platform, and while an upgrade waits for healthy ones. What is new is removed; the version before an upgrade\n" +
 			"keeps running. Deletes, and upgrades that remove the replaced applications already, go on to their end.",
 		Example: "  skiff release cancel hello",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			name, err := named(args, name, "release-name")
-			if err != nil {
-				return err
-			}
+		Args:    needing(positional("release-name"), "release-name"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
 			accepted, err := s.Cancel(ctx, name)
 			switch {
 			case err != nil:
 				return err
+			case !accepted && c.Style != nil:
+				return skipper.Errorf(skipper.CodeConflict, "Cancel request for release %s not accepted", name)
 			case !accepted:
 				return notCancelled(ctx, s, name)
 			}
-			return c.show(skipper.CancelResponse{Accepted: true}, func() error {
-				return c.say("Cancel request for release %s sent\n", name)
-			})
+			sent := struct {
+				Name     string `json:"name"`
+				Accepted bool   `json:"accepted"`
+			}{name, true}
+			return c.show(sent, func() error { return c.say("Cancel request for release %s sent\n", name) })
 		}),
 	}
 	releaseName(cmd, &name)
@@ -291,54 +277,4 @@ func notCancelled(ctx context.Context, s *client.Client, name string) error {
 	}
 	return skipper.Errorf(skipper.CodeConflict, "nothing runs on release %s that can be cancelled; "+
 		"'skiff release status %s' shows how it is", name, name)
-}
-
-func newReleaseDelete(c *cli) *cobra.Command {
-	var name string
-	var withPackage bool
-	cmd := &cobra.Command{
-		Use:     "delete [RELEASE]",
-		Short:   "Remove the applications of a release; its history stays",
-		Example: "  skiff release delete hello\n  skiff release delete hello --delete-package",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			name, err := named(args, name, "release-name")
-			if err != nil {
-				return err
-			}
-			release, operation, err := s.Delete(ctx, name, withPackage)
-			if err != nil {
-				return err
-			}
-			const sentence = "%s has been deleted. It was at version %d\n"
-			if release.Info.Status.StatusCode == skipper.StatusDeleted {
-				return c.changed(release, sentence)
-			}
-			if err := c.follow(ctx, s, "delete of "+name, release, operation); err != nil {
-				return err
-			}
-			return c.settled(ctx, s, release, sentence)
-		}),
-	}
-	releaseName(cmd, &name)
-	cmd.Flags().BoolVar(&withPackage, "delete-package", false, "also delete all versions of its package")
-	return cmd
-}
-
-// changed shows a release as a command gave it; sentence takes its name and version.
-func (c *cli) changed(release skipper.Release, sentence string) error {
-	if release.Info.Status.StatusCode == skipper.StatusFailed {
-		return failuref("version %d of %s failed: %s", release.Version, release.Name, release.Info.Description)
-	}
-	return c.show(release, func() error { return c.say(sentence, release.Name, release.Version) })
-}
-
-// settled shows a release as it is after its operation.
-func (c *cli) settled(ctx context.Context, s *client.Client, release skipper.Release, sentence string) error {
-	info, err := s.Status(ctx, release.Name, release.Version)
-	if err != nil {
-		return err
-	}
-	release.Info = info
-	return c.changed(release, sentence)
 }

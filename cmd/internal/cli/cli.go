@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,38 +21,65 @@ import (
 
 const defaultURL = "http://127.0.0.1:7577"
 
-// Deps is all that the command line needs of the world around it.
+// Deps is all that the command line needs of the world around it. Besides the streams, Env and Clock, everything may be
+// left out.
 type Deps struct {
 	In       io.Reader
 	Out, Err io.Writer
-	IsTTY    bool // a person watches Err: progress is shown in place
-	Env      func(string) string
-	Version  string
-	Clock    func() time.Time
-	Archive  Archive
+	// IsTTY says that a person watches Err and can answer through In: progress is shown in place, changes are waited for
+	// unless --no-wait is given, and questions are asked.
+	IsTTY  bool
+	OutTTY bool       // a person reads Out: tables fit Width, times are relative, states have colours
+	Width  func() int // columns of the terminal; nil or 0: as many as needed
+	// Interrupts has Ctrl-C sent to a channel, instead of ending the context, until release is called; nil: it ends it.
+	Interrupts func() (pressed <-chan struct{}, release func())
+	Env        func(string) string
+	Password   func(prompt string) (string, error) // asks for a secret without showing it; nil: nobody can be asked
+	Version    string
+	Clock      func() time.Time
+	Archive    Archive
 	// Edgegap gives how an account of a server's configuration reaches Edgegap. config is the file, empty for the usual
 	// one; an empty account is the only one there is.
 	Edgegap func(config, account string) (edgegap.Options, error)
 	// Server starts a server and returns when ctx has ended and the server has stopped.
 	Server func(ctx context.Context, options ServerOptions) error
+	// Shell runs a shell until its end; nil: there is none, as in a shell.
+	Shell func(ctx context.Context, d Deps, options ShellOptions) error
+
+	// Session is what a shell keeps from one line to the next; nil: each line is on its own.
+	Session *Session
+	// Style is how a shell writes for people; nil: the command line's own way.
+	Style *Style
 
 	after func(time.Duration) <-chan time.Time // time.After but in tests
+}
+
+// Session is what a shell keeps from one line to the next. It runs each line in a tree of its own:
+//
+//	root := cli.New(cli.Deps{…, Session: session, Style: style})
+//	root.SetArgs(words)
+//	err := root.ExecuteContext(ctx)
+type Session struct {
+	// Client is asked by all lines that do not name a server. 'skipper config' replaces it. Nil: the first line that
+	// needs one makes it, from the context and the environment.
+	Client *client.Client
 }
 
 // cli is what all commands share.
 type cli struct {
 	Deps
-	url    string // --server
-	output string // --output
+	flags   Target // what the line says of the server
+	context string // --context
+	output  string // --output
 }
 
-// Run carries out one command line and gives the exit code: see exitCode.
+// Run carries out one command line and gives the exit code: see ExitCode.
 func Run(ctx context.Context, d Deps, args []string) int {
 	root := New(d) //nolint:contextcheck // cobra hands the context to the command it runs
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	report(d.Err, cmd, err)
-	return exitCode(err)
+	return ExitCode(err)
 }
 
 // New gives the tree of commands. It is made afresh for each line, because flags keep their values.
@@ -71,13 +99,8 @@ func New(d Deps) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			return c.say(overview)
 		},
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if c.output != "table" && c.output != "json" {
-				return usagef("--output is %q: use table or json", c.output)
-			}
-			return nil
-		},
-		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return c.checkOutput() },
+		SilenceErrors:     true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetIn(d.In)
@@ -85,11 +108,15 @@ func New(d Deps) *cobra.Command {
 	root.SetErr(d.Err)
 	root.SetVersionTemplate("skiff {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.PersistentFlags().StringVar(&c.url, "server", "",
-		"URL of the server, with or without /api (default: SKIFF_URL, then "+defaultURL+")")
-	root.PersistentFlags().StringVarP(&c.output, "output", "o", "table", "table or json")
-	root.AddCommand(newServer(c), newHealth(c), newPackage(c), newRelease(c), newPlatform(c),
-		newBackup(c), newRestore(c), newEdgegap(c), newVersion(c))
+	c.targetFlags(root.PersistentFlags())
+	root.PersistentFlags().StringVarP(&c.output, "output", "o", asTable, strings.Join(formats(), ", "))
+	root.AddCommand(newServer(c), newHealth(c), newPackage(c), newRelease(c), newManifest(c), newPlatform(c), newRepo(c),
+		newSkipper(c), newContext(c), newBackup(c), newRestore(c), newEdgegap(c), newCompletion(c), newDocs(c), newVersion(c))
+	if d.Shell != nil {
+		root.AddCommand(newShell(c))
+	}
+	c.completed(root)
+	root.SetGlobalNormalizationFunc(kebab)
 	return root
 }
 
@@ -142,23 +169,33 @@ func (c *cli) asking(
 	f func(ctx context.Context, s *client.Client, args []string) error,
 ) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		s, err := client.New(c.address())
+		s, done, err := c.connected()
 		if err != nil {
 			return err
 		}
-		defer s.Close()
+		defer done()
 		return explained(cmd.Context(), s, f(cmd.Context(), s, args))
 	}
 }
 
-func (c *cli) address() string {
-	if c.url != "" {
-		return c.url
+// connected gives the server that is asked; done lets go of it.
+func (c *cli) connected() (s *client.Client, done func(), err error) {
+	own := c.flags == Target{} && c.context == ""
+	if c.Session != nil && c.Session.Client != nil && own {
+		return c.Session.Client, func() {}, nil
 	}
-	if url := c.Env("SKIFF_URL"); url != "" {
-		return url
+	t, err := c.target()
+	if err != nil {
+		return nil, nil, err
 	}
-	return defaultURL
+	if s, err = t.Open(c.Deps); err != nil {
+		return nil, nil, err
+	}
+	if c.Session != nil && own {
+		c.Session.Client = s
+		return s, func() {}, nil
+	}
+	return s, s.Close, nil
 }
 
 func (c *cli) say(format string, args ...any) error {

@@ -67,8 +67,8 @@ func TestRun(t *testing.T) {
 		"slash in a part":      {args: "release list a/b"},
 		"slash in a package":   {args: "package delete a/b"},
 		"dots as a name":       {args: "release delete .."},
-		"bad output":           {args: "release list -o yaml"},
-		"too many":             {args: "release status hello 2"},
+		"bad output":           {args: "release list -o xml"},
+		"too many":             {args: "release status hello 2 3"},
 		"named twice":          {args: "release status hello --release-name other"},
 		"no name":              {args: "release status"},
 		"no package name":      {args: "release install hello"},
@@ -352,13 +352,13 @@ func TestExitCode_OfEachCode(t *testing.T) {
 	}
 	got := map[skipper.Code]int{}
 	for _, code := range skipper.Codes() {
-		got[code] = exitCode(fmt.Errorf("wrapped: %w", skipper.Errorf(code, "m")))
+		got[code] = ExitCode(fmt.Errorf("wrapped: %w", skipper.Errorf(code, "m")))
 	}
 	require.Empty(t, cmp.Diff(want, got))
-	require.Equal(t, 0, exitCode(nil))
-	require.Equal(t, 1, exitCode(errors.New("any other")))
-	require.Equal(t, 2, exitCode(fmt.Errorf("wrapped: %w", usagef("m"))))
-	require.Equal(t, 1, exitCode(failuref("m: %w", skipper.Errorf(skipper.CodeTimeout, "m"))))
+	require.Equal(t, 0, ExitCode(nil))
+	require.Equal(t, 1, ExitCode(errors.New("any other")))
+	require.Equal(t, 2, ExitCode(fmt.Errorf("wrapped: %w", usagef("m"))))
+	require.Equal(t, 1, ExitCode(failuref("m: %w", skipper.Errorf(skipper.CodeTimeout, "m"))))
 }
 
 func TestCommands_ExplainThemselves(t *testing.T) {
@@ -409,14 +409,4 @@ func TestServer_TellsWhatWasGiven(t *testing.T) {
 		require.Equal(t, 4, b.run(t.Context(), "server"))
 		require.Equal(t, "error: port is taken\n", b.err.String())
 	})
-}
-
-func TestAddress(t *testing.T) {
-	t.Parallel()
-	c := &cli{Deps: Deps{Env: func(string) string { return "" }}}
-	require.Equal(t, "http://127.0.0.1:7577", c.address())
-	c.Env = func(name string) string { return "env:" + name }
-	require.Equal(t, "env:SKIFF_URL", c.address())
-	c.url = "flag"
-	require.Equal(t, "flag", c.address())
 }

@@ -19,14 +19,14 @@ type deployOptions struct {
 	cachedOnly                bool
 	ready, failed, terminated string
 
-	v1                             bool
+	v1, telemetry                  bool
 	filters                        []string
 	command, arguments, logStorage string
 }
 
 // Flags that only one of the two calls knows.
 const (
-	onlyV1 = "filter command arguments log-storage"
+	onlyV1 = "filter command arguments log-storage telemetry"
 	onlyV2 = "user-at cpu-units memory-mib cached-only webhook-error webhook-terminated"
 )
 
@@ -77,6 +77,7 @@ func newEdgegapDeploy(e *edge) *cobra.Command {
 	cmd.Flags().StringVar(&o.command, "command", "", "with --v1: command that replaces the image's")
 	cmd.Flags().StringVar(&o.arguments, "arguments", "", "with --v1: arguments that replace the image's")
 	cmd.Flags().StringVar(&o.logStorage, "log-storage", "", "with --v1: where the log is kept: true, false or a name")
+	cmd.Flags().BoolVar(&o.telemetry, "telemetry", false, "with --v1: measure how far the players are first, which takes longer")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		foreign, sentence := onlyV1, "--%s needs --v1: add it"
 		if o.v1 {
@@ -154,18 +155,16 @@ func (e *edge) deployV1(ctx context.Context, client *edgegap.Client, o deployOpt
 	if request.Filters, err = locationFilters(o.filters); err != nil {
 		return err
 	}
+	if o.telemetry {
+		request.SkipTelemetry = new(false)
+	}
 	if o.command != "" {
 		request.Command = &o.command
 	}
 	if o.arguments != "" {
 		request.Arguments = &o.arguments
 	}
-	if o.logStorage != "" {
-		request.LogStorage = &edgegap.LogStorage{Enabled: o.logStorage != "false"}
-		if o.logStorage != "false" && o.logStorage != "true" {
-			request.LogStorage.Endpoint = o.logStorage
-		}
-	}
+	request.LogStorage = edgegap.ParseLogStorage(o.logStorage)
 	result, err := client.DeployV1(ctx, request) //nolint:staticcheck // --v1 asks for what is deprecated
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ func newEdgegapFake(c *cli) *cobra.Command {
 			"ports and logs, but no container runs. It listens on this machine only, until SIGTERM or Ctrl-C, and prints what\n" +
 			"to put into the environment of other commands; for a server of skiff, these are base-url and token of an account.\n" +
 			"What it did is at /_fake/started, /_fake/running and /_fake/journal. An image with the tag \"missing\" cannot be\n" +
-			"pulled.",
+			"pulled. There is a private fleet, alpha.",
 		Example: "  skiff edgegap fake --port 7588\n  skiff edgegap fake --state fake.json --pace real",
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -35,6 +35,9 @@ func newEdgegapFake(c *cli) *cobra.Command {
 			}
 			o.Now, o.Control = c.Clock, true
 			fake, err := edgegaptest.New(o)
+			if err == nil {
+				err = fake.AddFleet("alpha", edgegaptest.Host{}, edgegaptest.Host{})
+			}
 			if err != nil {
 				return unusable(o.StateFile, err)
 			}

@@ -355,6 +355,21 @@ func TestEdgegap_EveryEndpoint(t *testing.T) {
 	require.Len(t, s.fake.Leaks(), 3, "those of the three deploys")
 }
 
+func TestEdgegap_DeployTheOldWay(t *testing.T) {
+	t.Parallel()
+	s := onStage(t, edgegaptest.Options{})
+	s.ready("ranked")
+	const line = "edgegap deploy arena 1.4.0 --user-ip 203.0.113.7"
+	require.Zero(t, s.types(line+" --v1"), s.err.String())
+	require.Zero(t, s.types(line+" --v1 --telemetry --command run --arguments fast --webhook-ready https://edge.example/h"), s.err.String())
+	require.Equal(t, 2, s.types(line+" --telemetry"))
+	sent := s.fake.Journal("deploy-v1")
+	require.Len(t, sent, 2)
+	require.JSONEq(t, `{"app_name":"arena","version_name":"1.4.0","ip_list":["203.0.113.7"]}`, sent[0].Body)
+	require.JSONEq(t, `{"app_name":"arena","version_name":"1.4.0","ip_list":["203.0.113.7"],"command":"run",
+		"arguments":"fast","skip_telemetry":false,"webhook_url":"https://edge.example/h"}`, sent[1].Body)
+}
+
 func TestEdgegap_SelfStop(t *testing.T) {
 	t.Parallel()
 	s := onStage(t, edgegaptest.Options{})
@@ -368,7 +383,7 @@ func TestEdgegap_SelfStop(t *testing.T) {
 	require.NotContains(t, s.err.String(), "wrong-token-4711")
 	s.env["ARBITRIUM_DELETE_TOKEN"] = d.DeleteToken
 	require.Zero(t, s.types("edgegap self-stop"), s.err.String())
-	require.Contains(t, s.out.String(), d.RequestID+"  accepted")
+	require.Contains(t, s.out.String(), d.RequestID+"\taccepted")
 	require.NotContains(t, s.out.String(), d.DeleteToken)
 	require.True(t, s.fake.Started()[0].Stopping)
 	require.False(t, s.fake.Started()[1].Stopping)
@@ -436,6 +451,8 @@ func TestEdgegapFake(t *testing.T) {
 
 	s.env = served(t, "--state", state, "--token", testToken)
 	require.Zero(t, s.types("edgegap apps get arena"), "it is kept: %s", s.err)
+	require.Zero(t, s.types("edgegap fleets hosts alpha"), s.err.String())
+	require.Equal(t, 2, strings.Count(s.out.String(), "alpha-host-"), "there is one fleet still: %s", s.out)
 	s.env = served(t, "--pace", "real", "--free-tier")
 	require.Zero(t, s.types("edgegap apps list -o json"), s.err.String())
 	require.Equal(t, "[]\n", s.out.String())
@@ -473,7 +490,8 @@ func TestEdgegapFake_Refuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(broken, []byte("no state"), 0o600))
 	taken := strings.TrimPrefix(b.url, "http://127.0.0.1:")
 	for line, code := range map[string]int{
-		"--port 70000": 2, "--pace slow": 2, "more": 2, "--state " + broken: 6, "--port " + taken: 6,
+		"--port 70000": 2, "--pace slow": 2, "more": 2, "--port " + taken: 6,
+		"--state " + broken: 6, "--state " + filepath.Join(broken, "none", "state.json"): 6,
 	} {
 		b.err.Reset()
 		require.Equal(t, code, b.run(t.Context(), append([]string{"edgegap", "fake"}, strings.Fields(line)...)...), line)

@@ -28,8 +28,8 @@ type coded struct {
 	code skipper.Code
 }
 
-// exitCode gives the exit code of an error; skiff --help lists them.
-func exitCode(err error) int {
+// ExitCode gives the exit code of an error; skiff --help lists them.
+func ExitCode(err error) int {
 	if err == nil {
 		return 0
 	}
@@ -69,15 +69,21 @@ func report(w io.Writer, cmd *cobra.Command, err error) {
 	if err == nil {
 		return
 	}
-	sentence := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", " ")
-	if hint := hint(err); hint != "" {
-		sentence = strings.TrimSuffix(sentence, ".") + "; " + hint
+	sentence, next, details := Describe(err)
+	if next != "" {
+		sentence = strings.TrimSuffix(sentence, ".") + "; " + next
 	}
 	// Nothing can be done when standard error itself is gone: the exit code still tells.
-	_, _ = fmt.Fprintf(w, "error: %s\n%s", sentence, details(err))
+	_, _ = fmt.Fprintf(w, "error: %s\n%s", sentence, details)
 	if _, ok := errors.AsType[usageError](err); ok {
 		_, _ = fmt.Fprintf(w, "usage: %s\n       '%s --help' explains, with an example\n", cmd.UseLine(), cmd.CommandPath())
 	}
+}
+
+// Describe says an error in one sentence, what to do next where the sentence does not say it, and, in lines of their own,
+// what is known of its cause.
+func Describe(err error) (sentence, next, details string) {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", " "), hint(err), causeLines(err)
 }
 
 // hint says what to do next, where the error does not say it already.

@@ -18,7 +18,7 @@ func newHealth(c *cli) *cobra.Command {
 		Long: "Ask whether the server is ready for work: exit code 0 when it is, 1 when it is not or gives no answer\n" +
 			"within 5 seconds. Made to be the health check of a container.",
 		Example: "  skiff health\n  skiff health --server http://skiff.example:7577",
-		Args:    atMost(0),
+		Args:    positional(),
 		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
 			ctx, cancel := context.WithTimeout(ctx, healthPatience)
 			defer cancel()

@@ -124,7 +124,7 @@ func (c *cli) showOrphans(found skipper.Orphans) error {
 				message = strings.TrimSuffix("until "+moment(skipper.At(*o.Until))+" at the latest; "+message, "; ")
 			}
 			rows = append(rows, table.Row{
-				o.Kind, o.Account, o.DeploymentID, o.ReleaseName, o.Version, o.App, moment(skipper.At(o.Since)), message,
+				o.Kind, o.Account, o.DeploymentID, o.ReleaseName, o.Version, o.App, skipper.At(o.Since), message,
 			})
 		}
 		return c.table(table.Row{"Kind", "Account", "Deployment", "Release", "Version", "App", "Since", "Message"}, rows)

@@ -18,41 +18,59 @@ import (
 )
 
 func newPackage(c *cli) *cobra.Command {
-	return group("package", "Write, upload, list and delete packages",
+	return group("package", "Write, upload, list, install and delete packages",
 		newPackageInit(c), newPackageLint(c), newPackageRender(c), newPackageZip(c),
-		newPackageUpload(c), newPackageList(c), newPackageDelete(c))
+		newPackageUpload(c), newPackageList(c), newPackageInstall(c), newPackageDelete(c))
 }
 
 func newPackageUpload(c *cli) *cobra.Command {
 	var path, repository string
+	var skip bool
 	cmd := &cobra.Command{
 		Use:   "upload [PATH]",
 		Short: "Upload a package from a folder or a zip",
 		Long: "Upload a package from a folder or a zip. A folder is packed on the way; name and version are those of its\n" +
 			"package.yml, whatever the folder or file is called.",
 		Example: "  skiff package upload ./hello-1.0.0\n  skiff package upload hello-1.0.0.zip",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			path, err := required(args, path, "path")
-			if err != nil {
-				return err
-			}
+		Args:    needing(positional("path", "repo-name"), "path"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
 			request, err := uploadRequest(path, repository)
 			if err != nil {
 				return err
 			}
 			metadata, err := s.Upload(ctx, request)
+			if skip && skipper.CodeOf(err) == skipper.CodeConflict {
+				return c.skipped(ctx, s, request, err)
+			}
 			if err != nil {
 				return err
 			}
 			return c.show(metadata, func() error {
-				return c.say("Package uploaded: %s %s\n", metadata.Name, metadata.Version)
+				return c.say("Package uploaded successfully:[%s:%s]\n", metadata.Name, metadata.Version)
 			})
 		}),
 	}
 	cmd.Flags().StringVar(&path, "path", "", "folder or zip of the package")
 	cmd.Flags().StringVar(&repository, "repo-name", "local", "package repository to upload to")
+	cmd.Flags().BoolVar(&skip, "skip-existing", false,
+		"that this version is there already is success, whatever is in it; for jobs that run again")
 	return cmd
+}
+
+// skipped shows the package that is there already; else the upload was refused for something else.
+func (c *cli) skipped(ctx context.Context, s *client.Client, request skipper.UploadRequest, refused error) error {
+	found, err := packages(ctx, s, *request.Name)
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		if p.Name == *request.Name && p.Version == *request.Version {
+			return c.show(p, func() error {
+				return c.say("Package %s %s is there already; it was not uploaded\n", p.Name, p.Version)
+			})
+		}
+	}
+	return refused
 }
 
 func uploadRequest(path, repository string) (skipper.UploadRequest, error) {
@@ -95,44 +113,76 @@ func packed(path string) ([]byte, error) {
 
 func newPackageList(c *cli) *cobra.Command {
 	var name string
+	var details bool
 	cmd := &cobra.Command{
 		Use:     "list [PART-OF-NAME]",
+		Aliases: []string{"search"},
 		Short:   "List packages, all or those with a part in their name",
-		Example: "  skiff package list\n  skiff package list hel -o json",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			packages, err := listPackages(ctx, s, args, name)
+		Example: "  skiff package list\n  skiff package search hel --details\n  skiff package list -o json",
+		Args:    positional("name", "details"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
+			packages, err := packages(ctx, s, name)
 			if err != nil {
 				return err
 			}
-			return c.show(packages, func() error {
-				rows := []table.Row{}
-				for _, p := range packages {
-					rows = append(rows, table.Row{p.Name, p.Version, text(p.Description)})
-				}
-				return c.table(table.Row{"Name", "Version", "Description"}, rows)
-			})
+			return c.show(packages, func() error { return c.listPackages(packages, details) })
 		}),
 	}
 	cmd.Flags().StringVar(&name, "name", "", "part of a package name, in any case")
+	cmd.Flags().BoolVar(&details, "details", false, "show all that is known of each")
 	return cmd
 }
 
-func listPackages(
-	ctx context.Context, s *client.Client, args []string, name string,
-) ([]skipper.PackageMetadata, error) {
-	var packages []skipper.PackageMetadata
-	part, err := optional(args, name, "name")
-	switch {
-	case err != nil:
-		return nil, err
-	case part == "":
-		packages, err = s.Packages(ctx)
-	default:
-		packages, err = s.PackagesContaining(ctx, part)
+func (c *cli) listPackages(packages []skipper.PackageMetadata, details bool) error {
+	rows := []table.Row{}
+	for i, p := range packages {
+		if !details {
+			rows = append(rows, table.Row{p.Name, p.Version, text(p.Description)})
+			continue
+		}
+		if i > 0 && c.Style == nil {
+			if err := c.say("\n"); err != nil {
+				return err
+			}
+		}
+		if err := c.pairs(facts(p)...); err != nil {
+			return err
+		}
 	}
-	slices.SortStableFunc(packages, func(a, b skipper.PackageMetadata) int { return strings.Compare(a.Name, b.Name) })
-	return packages, err
+	if details {
+		return nil
+	}
+	return c.table(table.Row{"Name", "Version", "Description"}, rows)
+}
+
+func facts(p skipper.PackageMetadata) []table.Row {
+	return []table.Row{
+		{"apiVersion", p.APIVersion},
+		{"origin", text(p.Origin)},
+		{"repositoryName", text(p.RepositoryName)},
+		{"kind", p.Kind},
+		{"name", p.Name},
+		{"displayName", text(p.DisplayName)},
+		{"version", p.Version},
+		{"packageSourceUrl", text(p.PackageSourceURL)},
+		{"packageHomeUrl", text(p.PackageHomeURL)},
+		{"tags", text(p.Tags)},
+		{"maintainer", text(p.Maintainer)},
+		{"description", text(p.Description)},
+		{"sha256", text(p.SHA256)},
+		{"iconUrl", text(p.IconURL)},
+	}
+}
+
+// packages lists the packages with a part in their name, by name.
+func packages(ctx context.Context, s *client.Client, part string) ([]skipper.PackageMetadata, error) {
+	ask := s.Packages
+	if part != "" {
+		ask = func(ctx context.Context) ([]skipper.PackageMetadata, error) { return s.PackagesContaining(ctx, part) }
+	}
+	found, err := ask(ctx)
+	slices.SortStableFunc(found, func(a, b skipper.PackageMetadata) int { return strings.Compare(a.Name, b.Name) })
+	return found, err
 }
 
 func newPackageDelete(c *cli) *cobra.Command {
@@ -142,16 +192,16 @@ func newPackageDelete(c *cli) *cobra.Command {
 		Short:   "Delete all versions of a package",
 		Long:    "Delete all versions of a package. It is refused while a release that is not deleted was made from it.",
 		Example: "  skiff package delete hello",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			name, err := named(args, name, "package-name")
-			if err != nil {
-				return err
-			}
+		Args:    needing(positional("package-name"), "package-name"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
 			if err := s.DeletePackage(ctx, name); err != nil {
 				return err
 			}
-			return c.show(map[string]string{"deleted": name}, func() error { return c.say("Deleted package %s\n", name) })
+			gone := struct {
+				Name    string `json:"name"`
+				Deleted bool   `json:"deleted"`
+			}{name, true}
+			return c.show(gone, func() error { return c.say("Deleted Package '%s'\n", name) })
 		}),
 	}
 	cmd.Flags().StringVar(&name, "package-name", "", "name of the package")

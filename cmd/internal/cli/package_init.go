@@ -21,12 +21,8 @@ func newPackageInit(c *cli) *cobra.Command {
 		Long: "Make a new package in a new folder. It can be installed as it is: its application is a script that says\n" +
 			"hello and stays. Comments in its files say what to change. Nothing that is there is touched.",
 		Example: "  skiff package init demo\n  skiff package init demo --dir packages/demo",
-		Args:    atMost(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			name, err := required(args, name, "name")
-			if err != nil {
-				return err
-			}
+		Args:    needing(positional("name"), "name"),
+		RunE: func(*cobra.Command, []string) error {
 			return c.initPackage(name, orElse(dir, name))
 		},
 	}

@@ -19,12 +19,8 @@ func newPackageLint(c *cli) *cobra.Command {
 			"what every template renders to with the default values and with those given. Each problem is a line\n" +
 			"FILE:LINE: MESSAGE. The exit code is 1 when there is an error; warnings alone do not count.",
 		Example: "  skiff package lint ./hello-1.0.0\n  skiff package lint hello-1.0.0.zip --set appBase=file:///opt/apps -o json",
-		Args:    atMost(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			path, err := required(args, path, "path")
-			if err != nil {
-				return err
-			}
+		Args:    needing(positional("path"), "path"),
+		RunE: func(*cobra.Command, []string) error {
 			text, err := c.merged(values)
 			if err != nil {
 				return err

@@ -19,12 +19,8 @@ func newPackageRender(c *cli) *cobra.Command {
 			"values has. Files of --values are merged in their order, then --set and --set-string in theirs.\n\n" + setHelp,
 		Example: "  skiff package render ./hello-1.0.0\n" +
 			"  skiff package render hello-1.0.0.zip --values values.yml --values prod.yml --set version=1.1.0",
-		Args: atMost(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			path, err := required(args, path, "path")
-			if err != nil {
-				return err
-			}
+		Args: needing(positional("path"), "path"),
+		RunE: func(*cobra.Command, []string) error {
 			text, err := c.merged(values)
 			if err != nil {
 				return err
@@ -41,10 +37,11 @@ func newPackageRender(c *cli) *cobra.Command {
 	return cmd
 }
 
-// badPackage says that a package is no good, which is exit code 1 whatever is wrong with it; a wrong command line stays one.
+// badPackage says that a package is no good, which is exit code 1 and one sentence whatever is wrong with it, also when it
+// is not there.
 func badPackage(err error) error {
-	if _, ok := errors.AsType[usageError](err); ok {
-		return err
+	if usage, ok := errors.AsType[usageError](err); ok {
+		err = usage.error
 	}
 	return failure{err}
 }

@@ -30,7 +30,7 @@ func TestPackageUpload_FolderOrZip(t *testing.T) {
 			t.Parallel()
 			b := setup(t, answers{"POST /api/package/upload": {`!201{"name": "hello", "version": "1.0.0"}`}})
 			require.Equal(t, 0, b.run(t.Context(), args...), b.err.String())
-			require.Equal(t, "Package uploaded: hello 1.0.0\n", b.out.String())
+			require.Equal(t, "Package uploaded successfully:[hello:1.0.0]\n", b.out.String())
 			var sent map[string]string
 			require.NoError(t, json.Unmarshal([]byte(strings.TrimPrefix(b.bodies[0], "POST /api/package/upload ")), &sent))
 			want := map[string]string{

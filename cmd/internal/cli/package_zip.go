@@ -23,12 +23,8 @@ func newPackageZip(c *cli) *cobra.Command {
 			"does. The same files give the same bytes, whatever their times, modes and order. Hidden files, backups of\n" +
 			"editors and the zips beside package.yml are left out. A file of that name is replaced.",
 		Example: "  skiff package zip ./hello\n  skiff package zip ./hello -f dist/hello.zip -o json",
-		Args:    atMost(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			path, err := required(args, path, "path")
-			if err != nil {
-				return err
-			}
+		Args:    needing(positional("path"), "path"),
+		RunE: func(*cobra.Command, []string) error {
 			return c.zip(path, out)
 		},
 	}
@@ -51,6 +47,9 @@ func (c *cli) zip(path, out string) error {
 		return err
 	}
 	out = orElse(out, metadata.Name+"-"+metadata.Version+".zip")
+	if info, err := os.Stat(out); err == nil && info.IsDir() {
+		return failuref("cannot write %s: it is a folder; name a file with --file", out)
+	}
 	if err := replace(out, packed); err != nil {
 		if at, ok := errors.AsType[*fs.PathError](err); ok {
 			err = at.Err // the path is that of a file on the way

@@ -18,7 +18,7 @@ func newPlatformList(c *cli) *cobra.Command {
 		Use:     "list",
 		Short:   "List the platform accounts",
 		Example: "  skiff platform list",
-		Args:    atMost(0),
+		Args:    positional(),
 		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
 			platforms, err := s.Platforms(ctx)
 			if err != nil {

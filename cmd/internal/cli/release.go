@@ -17,8 +17,9 @@ import (
 
 func newRelease(c *cli) *cobra.Command {
 	return group("release", "Install, look at, upgrade, roll back and delete releases",
-		newReleaseInstall(c), newReleaseList(c), newReleaseStatus(c), newReleaseHistory(c), newReleaseManifest(c),
-		newReleaseLogs(c), newReleaseUpgrade(c), newReleaseRollback(c), newReleaseCancel(c), newReleaseDelete(c), newReleaseOrphans(c))
+		newReleaseInstall(c), newReleaseApply(c), newReleaseList(c), newReleaseStatus(c), newReleaseHistory(c), newManifestGet(c, "release manifest"),
+		newReleaseLogs(c), newReleaseUpgrade(c), newReleaseRollback(c), newReleaseScale(c), newReleaseCancel(c),
+		newReleaseWatch(c), newReleaseDelete(c), newReleaseOrphans(c))
 }
 
 // releaseName adds the flag of a release's name.
@@ -36,17 +37,10 @@ func newReleaseList(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list [PART-OF-NAME]",
 		Short:   "List what is deployed or failed, all or with a part in its name",
-		Example: "  skiff release list\n  skiff release list hel -o json",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			part, err := optional(args, name, "release-name")
-			if err == nil {
-				err = addressable(part, "release-name")
-			}
-			if err != nil {
-				return err
-			}
-			releases, err := s.Listed(ctx, part)
+		Example: "  skiff release list\n  skiff release list hel -o json\n  skiff release list -o name",
+		Args:    needing(positional("release-name")),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
+			releases, err := s.Listed(ctx, name)
 			if err != nil {
 				return err
 			}
@@ -61,7 +55,7 @@ func (c *cli) listReleases(releases []skipper.Release) error {
 	rows := []table.Row{}
 	for _, r := range releases {
 		rows = append(rows, table.Row{
-			r.Name, r.Version, moment(r.Info.LastDeployed), r.Info.Status.StatusCode, r.Pkg.Metadata.Name,
+			r.Name, r.Version, r.Info.LastDeployed, r.Info.Status.StatusCode, r.Pkg.Metadata.Name,
 			r.Pkg.Metadata.Version, r.PlatformName, platformStatus(r.Info.Status),
 		})
 	}
@@ -74,16 +68,15 @@ func newReleaseStatus(c *cli) *cobra.Command {
 	var name string
 	var version int
 	cmd := &cobra.Command{
-		Use:     "status [RELEASE]",
+		Use:     "status [RELEASE [VERSION]]",
 		Short:   "Show how a release and each instance of its applications are",
 		Example: "  skiff release status hello\n  skiff release status hello --release-version 1",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			name, err := named(args, name, "release-name")
-			if err != nil {
-				return err
-			}
+		Args:    needing(positional("release-name", "release-version"), "release-name"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
 			info, err := s.Status(ctx, name, version)
+			if c.Style != nil && skipper.CodeOf(err) == skipper.CodeReleaseNotFound {
+				return c.say("Release with name '%s' not found\n", name)
+			}
 			if err != nil {
 				return err
 			}
@@ -96,19 +89,29 @@ func newReleaseStatus(c *cli) *cobra.Command {
 }
 
 func (c *cli) showStatus(name string, info skipper.Info) error {
-	err := c.say("Release:        %s\nLast deployed:  %s\nStatus:         %s\nDescription:    %s\n",
-		name, moment(info.LastDeployed), info.Status.StatusCode, info.Description)
-	for _, d := range info.Draining {
-		if err == nil {
-			err = c.say("Draining:       %s of version %d, %s, until %s at the latest\n", d.DeploymentID, d.Version,
-				running(d.Instances), moment(skipper.At(d.Until)))
-		}
+	if c.Style != nil {
+		return c.pairs(table.Row{"Last Deployed", info.FirstDeployed}, table.Row{"Status", info.Status.StatusCode},
+			table.Row{"Platform Status", strings.TrimSuffix(sentence(info.Status)+"\n"+platformStatus(info.Status), "\n")})
 	}
-	apps := info.Status.AppStatuses()
-	if err != nil || len(apps) == 0 {
+	rows := []table.Row{
+		{"Release", name},
+		{"Last deployed", info.LastDeployed},
+		{"Status", info.Status.StatusCode},
+		{"Description", info.Description},
+		{"Platform status", sentence(info.Status)},
+	}
+	for _, d := range info.Draining {
+		rows = append(rows, table.Row{"Draining", fmt.Sprintf("%s of version %d, %s, until %s at the latest",
+			d.DeploymentID, d.Version, running(d.Instances), moment(skipper.At(d.Until)))})
+	}
+	if err := c.pairs(rows...); err != nil {
 		return err
 	}
-	rows := []table.Row{}
+	apps := info.Status.AppStatuses()
+	if len(apps) == 0 {
+		return nil
+	}
+	rows = []table.Row{}
 	for _, app := range apps {
 		if len(app.Instances) == 0 {
 			rows = append(rows, table.Row{app.DeploymentID, "-", app.State, "", "", ""})
@@ -124,6 +127,28 @@ func (c *cli) showStatus(name string, info skipper.Info) error {
 		return err
 	}
 	return c.table(table.Row{"Application", "Instance", "State", "URL", "PID", "Reason"}, rows)
+}
+
+// sentence says how the applications of a release are together, in the words of Skipper's client.
+func sentence(status skipper.Status) string {
+	apps := status.AppStatuses()
+	count := map[skipper.DeploymentState]int{}
+	for _, app := range apps {
+		count[app.State]++
+	}
+	switch {
+	case len(apps) == 0 && status.StatusCode == skipper.StatusDeleted, // which Skipper's client calls an error
+		len(apps) == 1 && count[skipper.StateUnknown]+count[skipper.StateUndeployed] == 1:
+		return "The applications are known to the system, but is not currently deployed."
+	case len(apps) == 0, count[skipper.StateError] > 0:
+		return "A system error occurred trying to determine platform status."
+	case count[skipper.StateFailed] > 0:
+		return "All apps have failed deployment."
+	case count[skipper.StateDeployed] == len(apps):
+		return "All applications have been successfully deployed."
+	default:
+		return "The applications are being deployed."
+	}
 }
 
 // running says how many instances of an application that drains have not ended.
@@ -167,20 +192,17 @@ func newReleaseHistory(c *cli) *cobra.Command {
 		Use:     "history [RELEASE]",
 		Short:   "Show all versions of a release, newest first",
 		Example: "  skiff release history hello",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			name, err := named(args, name, "release-name")
-			if err != nil {
-				return err
-			}
+		Args:    needing(positional("release-name"), "release-name"),
+		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
 			versions, err := s.History(ctx, name)
-			// The server also finds releases that only contain the name.
-			versions = slices.DeleteFunc(versions, func(r skipper.Release) bool { return r.Name != name })
-			if err == nil && len(versions) == 0 {
-				err = skipper.ReleaseNotFound(name, 0)
-			}
 			if err != nil {
 				return err
+			}
+			if c.Style == nil { // the server, and Skipper's shell, also find releases that only contain the name
+				versions = slices.DeleteFunc(versions, func(r skipper.Release) bool { return r.Name != name })
+			}
+			if len(versions) == 0 && c.Style == nil {
+				return skipper.ReleaseNotFound(name, 0)
 			}
 			return c.show(versions, func() error { return c.showHistory(versions) })
 		}),
@@ -193,65 +215,9 @@ func (c *cli) showHistory(versions []skipper.Release) error {
 	rows := []table.Row{}
 	for _, r := range versions {
 		rows = append(rows, table.Row{
-			r.Version, moment(r.Info.LastDeployed), r.Info.Status.StatusCode, r.Pkg.Metadata.Name, r.Pkg.Metadata.Version,
+			r.Version, r.Info.LastDeployed, r.Info.Status.StatusCode, r.Pkg.Metadata.Name, r.Pkg.Metadata.Version,
 			r.Info.Description,
 		})
 	}
 	return c.table(table.Row{"Version", "Last updated", "Status", "Package Name", "Package Version", "Description"}, rows)
-}
-
-func newReleaseManifest(c *cli) *cobra.Command {
-	var name string
-	var version int
-	cmd := &cobra.Command{
-		Use:     "manifest [RELEASE]",
-		Short:   "Print the manifest of a release: what its package rendered to",
-		Example: "  skiff release manifest hello\n  skiff release manifest hello --release-version 1",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			name, err := named(args, name, "release-name")
-			if err != nil {
-				return err
-			}
-			manifest, err := s.Manifest(ctx, name, version)
-			if err != nil {
-				return err
-			}
-			return c.show(manifest, func() error { return c.say("%s\n", strings.TrimSuffix(manifest.Data, "\n")) })
-		}),
-	}
-	releaseName(cmd, &name)
-	releaseVersion(cmd, &version)
-	return cmd
-}
-
-func newReleaseLogs(c *cli) *cobra.Command {
-	var name string
-	cmd := &cobra.Command{
-		Use:     "logs [RELEASE]",
-		Short:   "Print the logs of a release's applications",
-		Example: "  skiff release logs hello",
-		Args:    atMost(1),
-		RunE: c.asking(func(ctx context.Context, s *client.Client, args []string) error {
-			name, err := named(args, name, "release-name")
-			if err != nil {
-				return err
-			}
-			logs, err := s.Logs(ctx, name)
-			if err != nil {
-				return err
-			}
-			return c.show(logs, func() error { return c.showLogs(logs) })
-		}),
-	}
-	releaseName(cmd, &name)
-	return cmd
-}
-
-func (c *cli) showLogs(info skipper.LogInfo) error {
-	parts := []string{}
-	for _, id := range slices.Sorted(maps.Keys(info.Logs)) {
-		parts = append(parts, fmt.Sprintf("==> %s <==\n%s\n", id, strings.TrimSuffix(info.Logs[id], "\n")))
-	}
-	return c.say("%s", strings.Join(parts, "\n"))
 }

@@ -23,7 +23,7 @@ func newServer(c *cli) *cobra.Command {
 		Long: "Run a server until SIGTERM or Ctrl-C. The applications it started keep running, and the next server on the\n" +
 			"same data directory finds them again. It listens on this machine only, unless --address says otherwise.",
 		Example: "  skiff server\n  skiff server --port 8080 --data-dir /var/lib/skiff\n  skiff server --config skiff.yml",
-		Args:    atMost(0),
+		Args:    positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if port < 0 || port > 65535 {
 				return usagef("--port is %d: use a number from 0 to 65535, where 0 chooses a free port", port)

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -57,16 +55,16 @@ func (setFlag) Type() string { return "KEY=VALUE" }
 func (c *cli) merged(f valueFlags) (string, error) {
 	all, text := yamlx.NewMap(), ""
 	for _, file := range f.files {
-		raw, err := c.readValues(file)
+		raw, err := c.readFile(file, "--values")
 		if err != nil {
-			return "", err
+			return "", failuref("%w", err)
 		}
 		values, err := yamlx.ParseMap(raw)
 		if err == nil {
 			all, err = templates.Merge(all, values)
 		}
 		if err != nil {
-			return "", usagef("--values %s: %w", file, err)
+			return "", failuref("--values %s: %w", file, err)
 		}
 		text = raw
 	}
@@ -83,20 +81,6 @@ func (c *cli) merged(f valueFlags) (string, error) {
 		}
 	}
 	return yamlx.Plain(all), nil
-}
-
-func (c *cli) readValues(file string) (string, error) {
-	var b []byte
-	var err error
-	if file == "-" {
-		b, err = io.ReadAll(c.In)
-	} else {
-		b, err = os.ReadFile(file)
-	}
-	if err != nil {
-		return "", usagef("--values cannot be read: %w", err)
-	}
-	return string(b), nil
 }
 
 // values gives the maps in maps that an assignment stands for.

@@ -9,7 +9,7 @@ func newVersion(c *cli) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version of this program",
 		Example: "  skiff version",
-		Args:    atMost(0),
+		Args:    positional(),
 		RunE: func(*cobra.Command, []string) error {
 			return c.show(map[string]string{"version": c.Version}, func() error { return c.say("skiff %s\n", c.Version) })
 		},

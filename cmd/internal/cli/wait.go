@@ -17,80 +17,178 @@ const (
 	removalPatience = 2 * time.Minute
 )
 
+// sight is what is seen of something that is waited for.
+type sight struct {
+	pending string // what is still to come; empty at the end
+	apps    []appSight
+}
+
+// appSight is one application of it.
+type appSight struct {
+	id    string
+	state skipper.DeploymentState
+	why   string
+}
+
 // watch is something that is waited for.
 type watch struct {
-	what   string                                // as "install of hello"
-	name   string                                // of the release
-	stands string                                // what is true when nobody waits any more
-	limit  func() time.Duration                  // how long; asked anew after each look
-	look   func(context.Context) (string, error) // says what is still to come; empty at the end
+	what   string                               // as "install of hello"
+	name   string                               // of the release
+	stands string                               // what is true when nobody waits any more
+	limit  func() time.Duration                 // how long; asked anew after each look
+	look   func(context.Context) (sight, error) // what is seen now
+	wake   <-chan struct{}                      // closed when it is worth to look at once; may be nil
+	cancel func(context.Context) error          // ends what is waited for; nil: that is not possible
 }
 
 // wait looks again and again until all is done, and tells each change of what is still to come. A server that is
 // restarted meanwhile is waited for: it goes on where it was.
 func (c *cli) wait(ctx context.Context, w watch) error {
-	start := c.Clock()
-	p := progress{out: c.Err, inPlace: c.IsTTY}
+	var start time.Time // when something was seen first: until then the server has its own time to answer
+	p := c.progress()
 	defer p.end()
+	pressed, release := c.interrupts(w)
+	defer release()
 	for {
-		pending, err := w.look(ctx)
-		if skipper.CodeOf(err) == skipper.CodeUnavailable {
-			pending, err = "the server gives no answer", nil
+		seen, err := w.look(ctx)
+		if skipper.CodeOf(err) == skipper.CodeUnavailable && ctx.Err() == nil {
+			seen, err = sight{pending: "the server gives no answer"}, nil
+		}
+		if start.IsZero() && seen.pending != unseen {
+			start = c.Clock()
 		}
 		elapsed := c.Clock().Sub(start)
 		switch {
 		case ctx.Err() != nil:
-			return skipper.Errorf(skipper.CodeCancelled, "stopped waiting; %s: "+
-				"'skiff release status %s' shows how it is", w.stands, w.name)
-		case err != nil || pending == "":
+			return w.stopped()
+		case err != nil || seen.pending == "":
 			return err
-		case elapsed >= w.limit():
+		case seen.pending != unseen && elapsed >= w.limit():
 			return skipper.Errorf(skipper.CodeTimeout, "%s, but %s were not enough: %s; "+
-				"'skiff release status %s' shows more", w.stands, w.limit(), pending, w.name)
+				"'skiff release status %s' shows more", w.stands, w.limit(), seen.text(), w.name)
 		}
-		p.show(w.what+": "+pending, elapsed)
+		if seen.pending != unseen {
+			p.show(w.what+": ", seen, elapsed)
+		}
 		select {
 		case <-ctx.Done():
+		case <-w.wake:
+			w.wake = nil
+		case <-pressed:
+			p.end()
+			if err := c.interrupted(ctx, w, pressed); err != nil {
+				return err
+			}
 		case <-c.after(pollPeriod):
 		}
 	}
 }
 
-// unhealthy says which applications of a release are not deployed yet. One that failed is an error.
-func unhealthy(ctx context.Context, s *client.Client, release skipper.Release) (string, error) {
+// unseen is still to come and not known better.
+const unseen = "the server has not answered yet"
+
+func (w watch) stopped() error {
+	return skipper.Errorf(skipper.CodeCancelled, "stopped waiting; %s: 'skiff release status %s' shows how it is", w.stands, w.name)
+}
+
+// text says all that is seen in one line.
+func (s sight) text() string {
+	apps := []string{}
+	for _, app := range s.apps {
+		text := app.id + " is " + string(app.state)
+		if app.why != "" {
+			text += " (" + app.why + ")"
+		}
+		apps = append(apps, text)
+	}
+	if len(apps) == 0 {
+		return s.pending
+	}
+	return s.pending + ": " + strings.Join(apps, ", ")
+}
+
+// interrupts has Ctrl-C sent here where somebody can be asked.
+func (c *cli) interrupts(w watch) (pressed <-chan struct{}, release func()) {
+	if !c.IsTTY || c.Interrupts == nil || w.cancel == nil {
+		return nil, func() {}
+	}
+	return c.Interrupts()
+}
+
+// interrupted asks what Ctrl-C meant. A second one leaves.
+func (c *cli) interrupted(ctx context.Context, w watch, pressed <-chan struct{}) error {
+	if err := c.tell("\nCancel the %s (c), stop watching (s), or go on watching (Enter)? ", w.what); err != nil {
+		return w.stopped()
+	}
+	answers := make(chan string, 1)
+	go func() { answers <- c.answer() }()
+	select {
+	case <-ctx.Done():
+		return w.stopped()
+	case <-pressed:
+		_ = c.tell("\n") // what is to be said follows
+		return w.stopped()
+	case answer := <-answers:
+		switch strings.ToLower(answer) {
+		case "c", "cancel":
+			return w.cancel(ctx)
+		case "s", "stop":
+			return w.stopped()
+		}
+		return nil
+	}
+}
+
+// unhealthy sees which applications of a release are not deployed yet. One that failed is an error.
+func unhealthy(ctx context.Context, s *client.Client, release skipper.Release) (sight, error) {
 	info, err := s.Status(ctx, release.Name, release.Version)
 	if err != nil {
-		return "", err
+		return sight{}, err
 	}
 	code := info.Status.StatusCode
 	if code == skipper.StatusFailed || code == skipper.StatusDeleted {
-		return "", failuref("install of %s ended as %s: %s", release.Name, code, info.Description)
+		return sight{}, failuref("install of %s ended as %s: %s", release.Name, code, info.Description)
 	}
 	apps := info.Status.AppStatuses()
 	if len(apps) == 0 {
-		return "the platform has not told anything yet", nil
+		return sight{pending: "the platform has not told anything yet"}, nil
 	}
-	pending := []string{}
+	seen := sight{apps: appSights(info.Status)}
 	for _, app := range apps {
 		switch app.State {
 		case skipper.StateDeployed:
 		case skipper.StateFailed:
-			return "", appFailed(ctx, s, release, app)
+			return sight{}, appFailed(ctx, s, release, app)
 		default:
-			pending = append(pending, app.DeploymentID+" is "+string(app.State))
+			seen.pending = "the applications are not healthy yet"
 		}
 	}
-	return strings.Join(pending, ", "), nil
+	return seen, nil
+}
+
+// appSights are the applications of a release with what their platform says of the first instance that is not well.
+func appSights(status skipper.Status) []appSight {
+	seen := []appSight{}
+	for _, app := range status.AppStatuses() {
+		seen = append(seen, appSight{app.DeploymentID, app.State, firstReason(app)})
+	}
+	return seen
+}
+
+func firstReason(app skipper.AppStatus) string {
+	for _, id := range slices.Sorted(maps.Keys(app.Instances)) {
+		if said := why(app.Instances[id].Attributes); said != "" && app.Instances[id].State != skipper.StateDeployed {
+			return "instance " + id + ": " + said
+		}
+	}
+	return ""
 }
 
 // appFailed names the application that failed, and as the reason what the platform and the end of its log say.
 func appFailed(ctx context.Context, s *client.Client, release skipper.Release, app skipper.AppStatus) error {
-	reason := ""
-	for _, id := range slices.Sorted(maps.Keys(app.Instances)) {
-		if said := why(app.Instances[id].Attributes); said != "" {
-			reason = "instance " + id + ": " + said + "; "
-			break
-		}
+	reason := firstReason(app)
+	if reason != "" {
+		reason += "; "
 	}
 	return failuref("application %s of %s failed; %s%s; 'skiff release logs %s' shows all of it",
 		app.DeploymentID, release.Name, reason, logEnd(ctx, s, release.Name, app.DeploymentID), release.Name)
@@ -109,43 +207,13 @@ func logEnd(ctx context.Context, s *client.Client, name, deploymentID string) st
 	return "its log ends with: " + last
 }
 
-// follow waits until an operation has ended; an end other than success is an error.
-func (c *cli) follow(
-	ctx context.Context, s *client.Client, what string, release skipper.Release, operation string,
-) error {
-	if operation == "" {
-		return skipper.Errorf(skipper.CodeUnsupported,
-			"the server names no operation to wait for; 'skiff release status %s' shows how it is", release.Name)
-	}
-	var o skipper.Operation
-	w := watch{what: what, name: release.Name, stands: "the " + what + " goes on at the server"}
-	w.limit = func() time.Duration { return patienceFor(o.Plan) }
-	w.look = func(ctx context.Context) (string, error) {
-		now, err := s.Operation(ctx, operation)
-		if err != nil {
-			return "", err
-		}
-		if o = now; !o.Unfinished() {
-			return "", nil
-		}
-		return doing(o.State), nil
-	}
-	err := c.wait(ctx, w)
-	if err != nil || o.Outcome == skipper.OutcomeSucceeded {
-		return err
-	}
-	cause := reason(ctx, s, release, o)
-	if seen := lastSeen(ctx, s, operation); seen != "" && o.Outcome != skipper.OutcomeCancelled {
-		cause = strings.TrimSuffix(cause, ".") + "; last seen: " + seen
-	}
-	return because(ended(what, o, cause), o)
-}
-
 // patienceFor gives an operation more time than it may take.
 func patienceFor(plan skipper.Plan) time.Duration {
 	milliseconds := max(defaultPatience.Milliseconds(), min(plan.Timeout, maxTimeout.Milliseconds()))
 	return removalPatience + time.Duration(milliseconds)*time.Millisecond
 }
+
+const unhealthyYet = "the new applications are not healthy yet"
 
 // doing says what an operation does in a state. Waiting and checking alternate, so they read the same.
 func doing(state skipper.State) string {
@@ -156,7 +224,7 @@ func doing(state skipper.State) string {
 		{"it waits for another operation on the release", []skipper.State{skipper.StateQueued}},
 		{"the applications are not healthy yet", []skipper.State{skipper.StateInstallWait}},
 		{"applications are handed to the platform", []skipper.State{skipper.StateInstall, skipper.StateUpgradeDeploy}},
-		{"the new applications are not healthy yet", []skipper.State{skipper.StateUpgradeWait, skipper.StateUpgradeCheck}},
+		{unhealthyYet, []skipper.State{skipper.StateUpgradeWait, skipper.StateUpgradeCheck}},
 		{"the replaced applications are removed", []skipper.State{skipper.StateUpgradeSucceed, skipper.StateUpgradeDelete}},
 		{"the new applications are removed", []skipper.State{
 			skipper.StateUpgradeFailed, skipper.StateUpgradeCancel, skipper.StateCompensate,
@@ -172,11 +240,11 @@ func doing(state skipper.State) string {
 }
 
 // reason says why an operation did not succeed: what it kept, else what the release says.
-func reason(ctx context.Context, s *client.Client, release skipper.Release, o skipper.Operation) string {
+func reason(ctx context.Context, s *client.Client, o skipper.Operation) string {
 	if o.Error != nil && o.Error.Message != "" {
 		return o.Error.Message
 	}
-	if info, err := s.Status(ctx, release.Name, release.Version); err == nil && info.Description != "" {
+	if info, err := s.Status(ctx, o.ReleaseName, o.TargetVersion); err == nil && info.Description != "" {
 		return info.Description
 	}
 	return "no reason is known"

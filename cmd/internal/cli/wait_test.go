@@ -20,23 +20,44 @@ func TestWait_EndsAtOnceWhenCancelled(t *testing.T) {
 		"GET /api/release/status/hello/1": {deploying},
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	b.deps.after = func(time.Duration) <-chan time.Time { cancel(); return nil } // never comes: only the context ends it
+	defer cancel()
+	soon := b.deps.after
+	b.deps.after = func(d time.Duration) <-chan time.Time {
+		if b.err.Len() == 0 {
+			return soon(d) // the server has not answered yet
+		}
+		cancel()
+		return nil // never comes: only the context ends it
+	}
 	require.Equal(t, 1, b.run(ctx, "release", "install", "hello", "--package-name", "hello", "--wait"))
 	require.Empty(t, b.out.String())
-	require.Equal(t, "  0s  install of hello: hello.hello-v1 is deploying\n"+
-		"error: stopped waiting; release hello is installed as version 1: 'skiff release status hello' shows how it is\n",
+	require.Equal(t, "  0s  install of hello: the applications are not healthy yet: hello.hello-v1 is deploying\n"+
+		"error: stopped waiting; release hello is installed: 'skiff release status hello' shows how it is\n",
 		b.err.String())
 }
 
 func TestProgress_InPlaceOnATerminal(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	p := progress{out: &out, inPlace: true}
-	p.show("a", 0)
-	p.show("a", 1400*time.Millisecond)
-	p.show("b", 70*time.Second)
+	now := time.Unix(0, 0)
+	unpainted := func(_ any, written string) string { return written }
+	p := progress{out: &out, inPlace: true, width: 60, clock: func() time.Time { return now }, colour: unpainted}
+	deploying := appSight{"hello.hello-v2", skipper.StateDeploying, ""}
+	p.show("", sight{pending: "a"}, 0)
+	require.Equal(t, "  0s  a", out.String())
+	out.Reset()
+	p.show("", sight{pending: "a", apps: []appSight{deploying}}, 1400*time.Millisecond)
+	require.Equal(t, "\r\x1b[J  1s  a\n      hello.hello-v2                  deploying   0s", out.String())
+	out.Reset()
+	now = now.Add(2 * time.Second)
+	deploying.why = "it does not answer yet, and this goes on"
+	p.show("", sight{pending: "a", apps: []appSight{deploying}}, 3*time.Second)
+	require.Equal(t, "\r\x1b[1A\x1b[J  3s  a\n      hello.hello-v2                  deploying   2s  it do", out.String(),
+		"since when it is so; cut to the width of the terminal")
+	out.Reset()
+	p.show("", sight{pending: "b"}, 70*time.Second)
 	p.end()
-	require.Equal(t, "  0s  a\r\x1b[K  1s  a\n1m10s  b\n", out.String())
+	require.Equal(t, "\r\x1b[1A\x1b[J  3s  a\n1m10s  b\n", out.String(), "what is done stays")
 
 	out.Reset()
 	(&progress{out: &out, inPlace: true}).end()

@@ -21,7 +21,7 @@ func (l *linter) layout(u *unit) {
 	}
 	l.only(u, u.metadata, "package.yml", "package.yaml")
 	l.only(u, u.defaults, "values.yml", "values.yaml")
-	for _, name := range u.names() {
+	for _, name := range u.list() {
 		l.place(u, name)
 	}
 	for _, d := range u.units {
@@ -30,7 +30,7 @@ func (l *linter) layout(u *unit) {
 			return other.dir < d.dir && other.p.Metadata.Name == d.p.Metadata.Name && d.described
 		})
 		if same {
-			l.add(Error, d.file(d.metadata), l.keyLine(d, "name"),
+			l.add(Error, d.file(d.metadata), d.lines["name"],
 				"another dependency has the name "+d.p.Metadata.Name+", so that both get the same values")
 		}
 		if d.depth > 1 && d.p.ConfigValues.Text() != "" {
@@ -42,7 +42,7 @@ func (l *linter) layout(u *unit) {
 
 // only refuses a file that is there under two names.
 func (l *linter) only(u *unit, taken string, names ...string) {
-	for _, name := range u.names() {
+	for _, name := range u.list() {
 		if name != taken && slices.Contains(names, strings.ToLower(name)) {
 			l.add(Error, u.file(name), 0, "there is also "+taken+"; keep one of them")
 		}
@@ -90,19 +90,21 @@ func (l *linter) description(u *unit) {
 	}
 	given := map[string]string{}
 	for _, literal := range literals {
-		given[literal.Key] = literal.Value
+		given[literal.Key], u.lines[literal.Key] = literal.Value, literal.Line
 		if !slices.Contains(fields, literal.Key) {
-			l.add(Warning, file, l.keyLine(u, literal.Key), literal.Key+" is not read; the keys are "+strings.Join(fields, ", "))
+			l.add(Warning, file, literal.Line, literal.Key+" is not read; the keys are "+strings.Join(fields, ", "))
 		}
 	}
-	l.twice(file, text)
+	if places, err := yamlx.ParsePlaces(text); err == nil {
+		l.twice(file, places)
+	}
 	l.required(u, given)
 	version, name := given["version"], given["name"]
 	if _, err := semver.StrictNewVersion(version); version != "" && err != nil && u.depth == 0 {
-		l.add(Error, file, l.keyLine(u, "version"), "version is "+version+"; a semantic version is due, as 1.0.0")
+		l.add(Error, file, u.lines["version"], "version is "+version+"; a semantic version is due, as 1.0.0")
 	}
 	if name == "." || strings.Contains(name, "..") || strings.ContainsAny(name, "/\\\x00") {
-		l.add(Error, file, l.keyLine(u, "name"), "name must be the name of a folder; use letters, digits and dashes")
+		l.add(Error, file, u.lines["name"], "name must be the name of a folder; use letters, digits and dashes")
 	}
 }
 
@@ -120,23 +122,10 @@ func (l *linter) required(u *unit, given map[string]string) {
 	}
 }
 
-func (l *linter) twice(file, text string) {
-	places, err := yamlx.ParsePlaces(text)
-	if err != nil {
-		return // it is reported by who reads it
-	}
+func (l *linter) twice(file string, places yamlx.Places) {
 	for _, place := range places.Twice {
 		l.add(Warning, file, place.Line, place.Key+" is there more than once; only the last counts")
 	}
-}
-
-// keyLine gives the line of a key of package.yml.
-func (l *linter) keyLine(u *unit, key string) int {
-	places, err := yamlx.ParsePlaces(string(u.files[u.metadata]))
-	if err != nil {
-		return 1
-	}
-	return places.Line(key)
 }
 
 // root checks the name of the one folder in a zip.

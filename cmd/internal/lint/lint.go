@@ -7,6 +7,7 @@ package lint
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -16,7 +17,6 @@ import (
 	"github.com/skiff-project/skiff/pkg/archive"
 	"github.com/skiff-project/skiff/pkg/skipper"
 	"github.com/skiff-project/skiff/pkg/yamlx"
-	"github.com/skiff-project/skiff/templates"
 )
 
 // Severity says whether a problem stands in the way.
@@ -47,7 +47,8 @@ type Options struct {
 
 // Check finds the problems of a package, by file and line.
 func Check(content archive.Content, o Options) []Problem {
-	l := &linter{overrides: o.Values, applications: map[string]string{}}
+	l := &linter{overrides: o.Values, applications: map[string]string{}, counts: map[Severity]int{}}
+	l.given, _ = yamlx.ParsePlaces(o.Values) // who merges them says what is wrong
 	top := l.unit(content.Files, "", 0)
 	l.layout(top)
 	if o.Zip {
@@ -65,22 +66,40 @@ func Check(content archive.Content, o Options) []Problem {
 	return slices.Compact(l.problems)
 }
 
+// maxCompared bounds the bytes of values that are read a second time, which is slow, in the whole of a package.
+const maxCompared = 256 << 10
+
+// maxProblems bounds how many errors are reported, and how many warnings: a package can have a problem in every line, and
+// finding the place of each takes time.
+const maxProblems = 100
+
 // linter gathers problems.
 type linter struct {
 	overrides    string
+	given        yamlx.Places // of the overrides
 	problems     []Problem
+	counts       map[Severity]int
+	budget       yamlx.Budget      // for the values of the package and all its dependencies
 	applications map[string]string // application → the template that renders it
 	unanswered   bool              // a variable has no value, so that nothing can be rendered as a whole
 	seen         bool              // all templates could be read, so that it is known which values they use
+	compared     int               // bytes of values that were read a second time
 }
 
 func (l *linter) add(severity Severity, file string, line int, message string) {
+	if l.full(severity) {
+		return
+	}
+	if l.counts[severity]++; l.full(severity) {
+		message, line = fmt.Sprintf("there are more problems than can be shown; mend these %d first", maxProblems-1), 0
+	}
 	l.problems = append(l.problems, Problem{file, line, severity, message})
 }
 
-func (l *linter) failed() bool {
-	return slices.ContainsFunc(l.problems, func(p Problem) bool { return p.Severity == Error })
-}
+// full says that no more problems of a severity are taken.
+func (l *linter) full(severity Severity) bool { return l.counts[severity] == maxProblems }
+
+func (l *linter) failed() bool { return l.counts[Error] > 0 }
 
 var linePrefix = regexp.MustCompile(`^(?:[^:]*: )?line (\d+)[:,] `)
 
@@ -90,7 +109,7 @@ func (l *linter) fail(file string, err error) {
 		l.add(Error, file, max(wrong.Line, 1), wrong.Message)
 		return
 	}
-	message, line := skipper.MessageOf(err), 0
+	message, line := strings.TrimPrefix(skipper.MessageOf(err), path.Base(file)+": "), 0
 	if match := linePrefix.FindStringSubmatch(message); match != nil {
 		if n, err := strconv.Atoi(match[1]); err == nil {
 			message, line = message[len(match[0]):], n
@@ -107,15 +126,21 @@ type unit struct {
 	p         skipper.Package // as far as it could be read
 	described bool            // it has a package.yml that can be read
 	metadata  string          // name of package.yml
+	lines     map[string]int  // of the keys of package.yml
 	defaults  string          // name of values.yml; empty without one
-	tags      []templates.Tag // of all its templates
+	values    *yamlx.Map      // its own, as far as they could be read
+	readable  bool            // they could be
+	places    yamlx.Places    // of the values
+	declared  property        // what its schema describes
+	names     map[string]bool // that its templates use; true: with all that is inside
+	usesAll   bool            // a template goes through everything
 	units     []*unit
 }
 
 func (u *unit) file(name string) string { return path.Join(u.dir, name) }
 
-// names gives the files of a unit, in order.
-func (u *unit) names() []string {
+// list gives the names of the files of a unit, in order.
+func (u *unit) list() []string {
 	names := make([]string, 0, len(u.files))
 	for name := range u.files {
 		names = append(names, name)
@@ -129,9 +154,11 @@ const maxDepth = 10
 
 // unit takes the files of a package apart, as archive does.
 func (l *linter) unit(files map[string][]byte, dir string, depth int) *unit {
-	u := &unit{dir: dir, depth: depth, files: files}
+	u := &unit{
+		dir: dir, depth: depth, files: files, values: yamlx.NewMap(), lines: map[string]int{}, names: map[string]bool{},
+	}
 	nested := map[string]map[string][]byte{}
-	for _, name := range u.names() {
+	for _, name := range u.list() {
 		switch lower := strings.ToLower(name); lower {
 		case "package.yml", "package.yaml":
 			u.metadata = name
@@ -150,7 +177,7 @@ func (l *linter) unit(files map[string][]byte, dir string, depth int) *unit {
 	var err error
 	u.p, err = archive.Content{Root: dir, Files: files}.Package()
 	u.described = u.p.Metadata.Name != "" && (err == nil || u.p.Dependencies != nil)
-	if depth == maxDepth {
+	if depth == maxDepth || skipper.CodeOf(err) == skipper.CodeTooLarge {
 		l.fail(dir, err)
 		return u
 	}

@@ -22,8 +22,16 @@ spec:
   resource: "file:///opt/{{name}}"
   version: "1.0.0"
 `
+	cloudFoundry = `apiVersion: skipper.spring.io/v1
+kind: CloudFoundryApplication
+spec:
+  resource: maven://org.example:{{name}}
+  version: 1.0.0
+  manifest:
+    memory: 1G
+`
 	schemaText = `{"type": "object", "additionalProperties": false, "required": ["name"],
-	"properties": {"name": {"type": "string"}, "dep": {}}}`
+	"properties": {"name": {"type": "string"}}}`
 )
 
 // good is a package without problems; files change it, and an empty text takes one away.
@@ -101,6 +109,10 @@ func TestCheck(t *testing.T) {
 				"warning templates/notes.txt:0 is not read: the name of a template ends in .yml or .yaml",
 			},
 		},
+		"too much text": {
+			files: map[string]string{"values.yml": strings.Repeat("#\n", archive.MaxText/2)},
+			want:  []string{"error :0 "},
+		},
 		"not UTF-8": {files: map[string]string{"values.yml": "name: \xff\n"}, want: []string{"error values.yml:0 is not UTF-8"}},
 		"no templates": {files: map[string]string{"templates/hello.yml": "", "values.yml": "name: x\n"}, want: []string{
 			"error templates:0 the package renders to no application; add a template",
@@ -131,7 +143,7 @@ func TestCheck(t *testing.T) {
 			"error values.schema.json:2 it is not JSON: invalid character '1' after object key",
 		}},
 		"values against the schema": {files: map[string]string{"values.yml": "# note\nname: 1\ntitle: x\n"}, want: []string{
-			"error values.yml:2 name must be a text, found a number",
+			"error values.yml:2 name must be a text, found a number; put it in quotes",
 			"error values.yml:3 title is not a known key",
 			"warning values.yml:3 title is used by no template",
 		}},
@@ -141,7 +153,7 @@ func TestCheck(t *testing.T) {
 		}},
 		"and is": {files: map[string]string{"values.yml": "# none\n"}, o: Options{Values: "name: x"}},
 		"a wrong value that is given": {o: Options{Values: "name: 1\n"}, want: []string{
-			"error the values given:0 name must be a text, found a number",
+			"error the values given:0 name must be a text, found a number; put it in quotes",
 		}},
 		"every missing value": {
 			files: template("  version: \"1.0.0\"", "  version: \"{{a}}\"\n  b: {{c.d}}\n  e: {{{name}}}\n"),
@@ -168,6 +180,19 @@ func TestCheck(t *testing.T) {
 		"another kind": {files: template("SpringCloudDeployerApplication", "ConfigMap"), want: []string{
 			"error templates/hello.yml:2 kind ConfigMap is not known; use SpringCloudDeployerApplication",
 		}},
+		"of Cloud Foundry": {files: map[string]string{"templates/hello.yml": cloudFoundry}},
+		"of Cloud Foundry, wrong": {
+			files: map[string]string{"templates/hello.yml": strings.Replace(cloudFoundry, "1G", "1X", 1)},
+			want: []string{
+				`error templates/hello.yml:7 spec.manifest.memory in document 1 of the manifest must be a size such as 1024, 512M or 2G, ` +
+					`found "1X"`,
+			},
+		},
+		"what others read otherwise": {
+			files: map[string]string{"values.yml": "name: 'hello'\nloop: {a: no}\n", "values.schema.json": "{}", "templates/hello.yml": application +
+				"# {{#loop.entrySet}}{{/loop.entrySet}}\n"},
+			want: []string{"warning values.yml:2 no is true or false here, and a text for other readers of YAML; "},
+		},
 		"no kind": {files: template("kind: SpringCloudDeployerApplication\n", ""), want: []string{
 			"error templates/hello.yml:1 renders to no kind; add kind: SpringCloudDeployerApplication",
 		}},
@@ -208,7 +233,7 @@ func TestCheck(t *testing.T) {
 				"warning packages/dep/packages/deep/values.yml:0 is not read two levels down: its templates see only what the package " +
 					"around gives them",
 				"warning packages/dep/packages/deep/values.yml:1 a is used by no template",
-				"error values.yml:3 n must be a text, found a number",
+				"error values.yml:3 n must be a text, found a number; put it in quotes",
 				"warning values.yml:4 dep.m is used by no template",
 			},
 		},
@@ -263,4 +288,52 @@ func TestCheck_EndsOnDeepPackages(t *testing.T) {
 	got := lines(Check(good(files), Options{}))
 	require.NotEmpty(t, got)
 	require.Contains(t, strings.Join(got, "\n"), "deeper than 8")
+}
+
+// TestCheck_EndsSoonOnHostilePackages has a package for each way in which the work of lint could grow with the square of
+// what it reads. Each took from half a minute to hours; the test ends with its time limit when one does again.
+func TestCheck_EndsSoonOnHostilePackages(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	lines := func(format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	many := map[string]string{}
+	for i := range 40 {
+		dir := fmt.Sprintf("packages/d%d/", i)
+		many[dir+"package.yml"] = fmt.Sprintf("name: d%d\n", i)
+		many[dir+"values.yml"] = lines("k%d: 1\n")
+	}
+	templates := map[string]string{"values.yml": "name: hello\n" + lines("k%d: 1\n"), "values.schema.json": "{}"}
+	for i := range 1000 {
+		templates[fmt.Sprintf("templates/t%d.yml", i)] = "{{a}}"
+	}
+	for name, files := range map[string]map[string]string{
+		"values that no template uses": {
+			"values.yml": "name: hello\nm:\n" + lines("  k%d: 1\n"), "templates/hello.yml": application + lines("# {{#x%d}}{{/x%[1]d}}\n"),
+			"values.schema.json": "{}",
+		},
+		"values that no schema knows": {"values.yml": "name: hello\n" + lines("k%d: 1\n")},
+		"variables without a value":   {"templates/hello.yml": application + lines("# {{x%d}}\n")},
+		"keys of package.yml":         {"package.yml": description + lines("k%d: 1\n")},
+		"applications without resources": {
+			"values.yml": "name: hello\nm:\n" + lines("  k%d: 1\n"), "values.schema.json": "{}",
+			"templates/hello.yml": strings.Repeat("#\n", n) + "{{#m.entrySet}}\n---\nkind: SpringCloudDeployerApplication\n" +
+				"metadata: {name: {{name}}}\n{{/m.entrySet}}\n",
+		},
+		"dependencies with many values": many,
+		"templates with many values":    templates,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			problems := Check(good(files), Options{})
+			require.NotEmpty(t, problems)
+			require.LessOrEqual(t, len(problems), 2*maxProblems)
+			require.Regexp(t, "more problems than can be shown|more values than the limit|renders to too much|k0 is|used by no", fmt.Sprint(problems))
+		})
+	}
 }

@@ -13,29 +13,24 @@ import (
 )
 
 // templates checks the templates of a unit and of its dependencies with the values that each of them sees.
-func (l *linter) templates(u *unit, values *yamlx.Map) {
+func (l *linter) templates(i *templates.Inspector, u *unit, view templates.View) {
 	for _, t := range u.p.Templates {
-		l.template(u, t, values)
+		l.template(i, u, t, view)
 	}
 	for _, d := range u.units {
-		section, _ := values.Get(d.p.Metadata.Name)
-		inner, ok := section.(*yamlx.Map)
-		if !ok {
-			inner = yamlx.NewMap()
-		}
-		l.templates(d, inner)
+		l.templates(i, d, view.Of(d.p.Metadata.Name))
 	}
 }
 
-func (l *linter) template(u *unit, t skipper.Template, values *yamlx.Map) {
+func (l *linter) template(i *templates.Inspector, u *unit, t skipper.Template, view templates.View) {
 	file := u.file("templates/" + t.Name)
-	found, err := templates.Inspect(t.Data, values)
+	found, err := i.Inspect(t.Data, view)
 	if err != nil {
 		l.seen = false
 		l.fail(file, err)
 		return
 	}
-	u.tags = append(u.tags, found.Tags...)
+	u.use(found.Tags)
 	whole := true
 	for _, tag := range found.Tags {
 		if !tag.Missing {
@@ -43,7 +38,7 @@ func (l *linter) template(u *unit, t skipper.Template, values *yamlx.Map) {
 		}
 		whole = false
 		l.unanswered = true
-		if u.declared(tag.Name) {
+		if u.declares(tag.Name) {
 			l.add(Warning, file, tag.Line, "{{"+tag.Name+"}} has no default value; an install without one is refused")
 			continue
 		}
@@ -55,7 +50,7 @@ func (l *linter) template(u *unit, t skipper.Template, values *yamlx.Map) {
 		l.unreadable(file, found, err)
 		return
 	}
-	l.manifest(source{file, t.Data}, documents, whole)
+	l.manifest(&source{file: file, text: t.Data}, documents, whole)
 }
 
 // unreadable reports a template that renders to no YAML, at the line of the template where that shows.
@@ -63,34 +58,41 @@ func (l *linter) unreadable(file string, found templates.Inspection, err error) 
 	line, message := 1, err.Error()
 	if wrong, ok := err.(*yamlx.Error); ok { //nolint:errorlint // Parse promises the type
 		message = wrong.Message
-		if wrong.Line > 0 && len(found.Lines) > 0 {
-			line = found.Lines[min(wrong.Line, len(found.Lines))-1]
+		if wrong.Line > 0 {
+			line = found.Line(wrong.Line)
 		}
 	}
 	l.add(Error, file, line, "renders to text that is not valid YAML: "+message)
 }
 
 // source is a template as it was written.
-type source struct{ file, text string }
+type source struct {
+	file, text string
+	lines      map[string]int // of keys that were looked for: a loop may render an application for each of many values
+}
 
 // line finds a key in a template; 1 when it is not there.
-func (s source) line(key string) int {
-	pattern := regexp.MustCompile(`^\s*(?:- )?["']?` + regexp.QuoteMeta(key) + `["']?\s*:`)
-	for i, line := range strings.Split(s.text, "\n") {
-		if pattern.MatchString(line) {
-			return i + 1
-		}
+func (s *source) line(key string) int {
+	if line := s.lines[key]; line > 0 {
+		return line
 	}
-	return 1
+	if s.lines == nil {
+		s.lines = map[string]int{}
+	}
+	s.lines[key] = 1
+	if at := regexp.MustCompile(`(?m)^\s*(?:- )?["']?` + regexp.QuoteMeta(key) + `["']?\s*(:)`).FindStringSubmatchIndex(s.text); at != nil {
+		s.lines[key] += strings.Count(s.text[:at[2]], "\n")
+	}
+	return s.lines[key]
 }
 
 // manifest checks what a template came to; whole says that no value was missing.
-func (l *linter) manifest(s source, documents []yamlx.Value, whole bool) {
+func (l *linter) manifest(s *source, documents []yamlx.Value, whole bool) {
 	if len(documents) == 0 {
 		l.add(Error, s.file, 1, "renders to nothing; every template must render to an application")
 		return
 	}
-	applications, kind, err := manifest.Parse(yamlx.Dump(documents))
+	applications, kind, err := manifest.Read(documents)
 	switch {
 	case err != nil:
 		l.add(Error, s.file, l.lineOf(s, err), skipper.MessageOf(err))
@@ -103,16 +105,19 @@ func (l *linter) manifest(s source, documents []yamlx.Value, whole bool) {
 		return
 	case kind == manifest.KindCloudFoundry:
 		l.applications[s.file] = s.file
+		if _, err := manifest.ReadCloudFoundry(documents); err != nil {
+			l.add(Error, s.file, l.lineOf(s, err), skipper.MessageOf(err))
+		}
 	}
 	for _, a := range applications {
 		l.application(s, a, whole)
 	}
 }
 
-var quotedField = regexp.MustCompile(`spec\.(\w+)|(metadata)|(kind)`)
+var quotedField = regexp.MustCompile(`spec\.(?:manifest\.)?([\w-]+)|(metadata)|(kind)`)
 
 // lineOf finds the line of the field that an error of the manifest names.
-func (l *linter) lineOf(s source, err error) int {
+func (l *linter) lineOf(s *source, err error) int {
 	match := quotedField.FindStringSubmatch(err.Error())
 	if match == nil {
 		return 1
@@ -120,7 +125,7 @@ func (l *linter) lineOf(s source, err error) int {
 	return s.line(match[1] + match[2] + match[3])
 }
 
-func (l *linter) application(s source, a manifest.Application, whole bool) {
+func (l *linter) application(s *source, a manifest.Application, whole bool) {
 	if other := l.applications[a.Name]; other != "" {
 		l.add(Error, s.file, s.line("name"), fmt.Sprintf("application %s is rendered by %s, too; names must differ", a.Name, other))
 	}

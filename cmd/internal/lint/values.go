@@ -18,14 +18,14 @@ func (l *linter) values(top *unit) {
 	if l.failed() && !top.whole() {
 		return
 	}
-	merged, err := templates.Values(top.p, l.overrides)
+	inspector, err := templates.NewInspector(top.p, l.overrides)
 	if err != nil {
 		l.fail(top.file(orElse(top.defaults, "values.yml")), err)
 		return
 	}
 	l.violations(top)
 	l.seen = true
-	l.templates(top, merged)
+	l.templates(inspector, top, inspector.View())
 	if len(l.applications) == 0 && !l.failed() {
 		l.add(Error, "templates", 0, "the package renders to no application; add a template")
 	}
@@ -39,30 +39,31 @@ func (l *linter) values(top *unit) {
 
 // whole says that a unit and its dependencies could be read.
 func (u *unit) whole() bool {
-	if u.defaults != "" {
-		if _, err := yamlx.ParseMap(u.p.ConfigValues.Text()); err != nil {
-			return false
-		}
-	}
-	return u.described && len(u.units) == len(u.p.Dependencies) &&
+	return u.readable && u.described && len(u.units) == len(u.p.Dependencies) &&
 		!slices.ContainsFunc(u.units, func(d *unit) bool { return !d.whole() })
 }
 
-// defaults checks that values.yml and the schema of every unit can be read.
+// defaults reads values.yml and the schema of every unit.
 func (l *linter) defaults(u *unit) {
-	if u.defaults != "" {
-		file, text := u.file(u.defaults), u.p.ConfigValues.Text()
-		v, err := yamlx.ParseOne(text)
-		if _, isMap := v.(*yamlx.Map); err == nil && v != nil && !isMap {
-			err = &yamlx.Error{Line: 1, Message: "values must be keys with values, found " + yamlx.Describe(v)}
-		}
-		if err != nil {
-			l.fail(file, err)
-		}
-		l.twice(file, text)
+	file, text := u.file(u.defaults), u.p.ConfigValues.Text()
+	v, err := l.budget.ParseOne(text)
+	values, isMap := v.(*yamlx.Map)
+	if err == nil && v != nil && !isMap {
+		err = &yamlx.Error{Line: 1, Message: "values must be keys with values, found " + yamlx.Describe(v)}
+	}
+	switch {
+	case err != nil:
+		l.fail(file, err)
+	case isMap:
+		u.values, u.places, u.readable = values, placesOf(text), true
+		l.twice(file, u.places)
+		l.ambiguities(file, text)
+	default:
+		u.readable = true
 	}
 	switch text := u.p.Schema(); {
 	case text != nil:
+		u.declared = describedBy(text)
 		if _, err := schema.Check(text, yamlx.NewMap()); err != nil {
 			l.fail(u.file(skipper.SchemaFile), err)
 		}
@@ -71,6 +72,22 @@ func (l *linter) defaults(u *unit) {
 	}
 	for _, d := range u.units {
 		l.defaults(d)
+	}
+}
+
+// placesOf gives the places of a text that could be read.
+func placesOf(text string) yamlx.Places {
+	places, _ := yamlx.ParsePlaces(text)
+	return places
+}
+
+// ambiguities warns of what others read otherwise.
+func (l *linter) ambiguities(file, text string) {
+	if l.compared += len(text); l.compared > maxCompared {
+		return
+	}
+	for _, a := range yamlx.Ambiguities(text) {
+		l.add(Warning, file, a.Line, a.Message)
 	}
 }
 
@@ -86,6 +103,9 @@ func (l *linter) violations(top *unit) {
 			severity, message = Warning, schema.PathText(v.Path)+" has no default value, and must be given"
 			l.unanswered = true
 		}
+		if l.full(severity) {
+			continue
+		}
 		file, line := l.where(top, v)
 		l.add(severity, file, line, message)
 	}
@@ -98,7 +118,7 @@ func (l *linter) where(top *unit, v templates.Violation) (string, int) {
 	if v.Missing != "" {
 		around = whole[:len(whole)-1]
 	}
-	if over, err := yamlx.ParsePlaces(l.overrides); err == nil && v.Missing == "" && over.Has(whole...) {
+	if v.Missing == "" && l.given.Has(whole...) {
 		return Given, 0
 	}
 	candidates := []*unit{top}
@@ -112,102 +132,35 @@ func (l *linter) where(top *unit, v templates.Violation) (string, int) {
 		candidates, paths = append(candidates, u), append(paths, rest)
 	}
 	for i, u := range candidates {
-		places, err := yamlx.ParsePlaces(u.p.ConfigValues.Text())
 		last := i == len(candidates)-1
-		if err == nil && u.defaults != "" && (last || len(paths[i]) > 0 && places.Has(paths[i]...)) {
-			return u.file(u.defaults), places.Line(paths[i]...)
+		if u.defaults != "" && (last || len(paths[i]) > 0 && u.places.Has(paths[i]...)) {
+			return u.file(u.defaults), u.places.Line(paths[i]...)
 		}
 	}
 	return candidates[len(candidates)-1].file("values.yml"), 0
 }
 
-// unused warns of default values that no template names.
-func (l *linter) unused(u *unit) {
-	own, err := yamlx.ParseMap(u.p.ConfigValues.Text())
-	if err == nil && u.defaults != "" {
-		places, err := yamlx.ParsePlaces(u.p.ConfigValues.Text())
-		if err == nil {
-			for _, path := range u.idle(own, nil) {
-				l.add(Warning, u.file(u.defaults), places.Line(path...), schema.PathText(path)+" is used by no template")
-			}
-		}
-	}
-	for _, d := range u.units {
-		l.unused(d)
-	}
+// property is what a schema says of a value that templates use.
+type property struct {
+	Properties map[string]property `json:"properties"`
 }
 
-// idle lists the paths of values that are not used, the whole of a map where nothing of it is.
-func (u *unit) idle(m *yamlx.Map, path []string) [][]string {
-	var all [][]string
-	for _, e := range m.Entries() {
-		at := append(slices.Clone(path), yamlx.Text(e.Key))
-		inner, ok := e.Value.(*yamlx.Map)
-		switch {
-		case ok && inner.Len() > 0:
-			below := u.idle(inner, at)
-			if len(below) > 0 && !u.uses(at) && u.none(inner, at) {
-				below = [][]string{at}
-			}
-			all = append(all, below...)
-		case !u.uses(at):
-			all = append(all, at)
+// describedBy takes from a schema which values it describes.
+func describedBy(schema []byte) property {
+	var all property
+	// Where a schema has another form, as true for a property, nothing below it is described.
+	if err := json.Unmarshal(schema, &all); err != nil {
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); !ok {
+			return property{}
 		}
 	}
 	return all
 }
 
-// none says that nothing of a map is used.
-func (u *unit) none(m *yamlx.Map, path []string) bool {
-	for _, e := range m.Entries() {
-		at := append(slices.Clone(path), yamlx.Text(e.Key))
-		if inner, ok := e.Value.(*yamlx.Map); ok && inner.Len() > 0 {
-			if !u.none(inner, at) {
-				return false
-			}
-		} else if u.uses(at) {
-			return false
-		}
-	}
-	return true
-}
-
-// uses says whether a template may name a value: by its path, by the end of it in a section, or in a loop around it.
-func (u *unit) uses(path []string) bool {
-	for _, tag := range u.tags {
-		name, loop := strings.CutSuffix(tag.Name, ".entrySet")
-		if tag.Name == "entrySet" || name == "." || name == "this" {
-			return true
-		}
-		for from := range path {
-			for to := from + 1; to <= len(path); to++ {
-				if name == strings.Join(path[from:to], ".") && (to == len(path) || loop || !tag.Section) {
-					return true
-				}
-			}
-		}
-	}
-	for _, d := range u.units {
-		if d.p.Metadata.Name == path[0] && (len(path) == 1 || d.uses(path[1:])) {
-			return true
-		}
-	}
-	return false
-}
-
-// declared says whether the schema of a unit describes the value that a tag names, so that it may well be left to
-// whoever installs the package.
-func (u *unit) declared(name string) bool {
-	type node struct {
-		Properties map[string]node `json:"properties"`
-	}
-	var at node
-	// Where a schema has another form, as true for a property, nothing below it is described.
-	if err := json.Unmarshal(u.p.Schema(), &at); err != nil {
-		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); !ok {
-			return false
-		}
-	}
+// declares says whether the schema of a unit describes the value that a tag names, so that it may well be left to whoever
+// installs the package.
+func (u *unit) declares(name string) bool {
+	at := u.declared
 	for part := range strings.SplitSeq(name, ".") {
 		inner, ok := at.Properties[part]
 		if !ok {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,6 +27,10 @@ func commands(t *testing.T) int {
 // growing waits for four seconds, and what is undone the same.
 const mostCalls = 20
 
+// mostInASecond is how often a call may be repeated within a second: a second try after 200 ms, then after 400 ms, and the
+// same again for the next command or for what an operation left.
+const mostInASecond = 6
+
 // A platform that refuses, times out, does what it reports as failed, limits rates, is out of order for as long as a
 // deploy may take, and whose applications flap: every operation ends, and in the end exactly that runs which is named.
 func TestChaos_OfThePlatform(t *testing.T) {
@@ -33,6 +38,9 @@ func TestChaos_OfThePlatform(t *testing.T) {
 	for _, seed := range []uint64{1, 2, 3} {
 		t.Run("seed "+strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
+			if seed > 1 {
+				full(t)
+			}
 			dir := t.TempDir()
 			arm, outage, trace := filepath.Join(dir, "arm"), filepath.Join(dir, "outage"), filepath.Join(dir, "trace")
 			p := fakePlatform(t, dir)
@@ -52,26 +60,35 @@ func TestChaos_OfThePlatform(t *testing.T) {
 			_ = os.Remove(outage)
 			require.NoError(t, os.Remove(arm))
 			w.check(s)
-			calls, operations := counted(t, trace)
+			calls, operations, fastest := counted(t, trace)
 			require.Less(t, calls, mostCalls*operations, "a storm of retries")
-			t.Logf("%s; %d changing calls for %d operations", w.summary(), calls, operations)
+			require.LessOrEqual(t, fastest, mostInASecond, "a storm of retries")
+			t.Logf("%s; %d changing calls for %d operations, at most %d of one kind about one deployment in a second",
+				w.summary(), calls, operations, fastest)
 		})
 	}
 }
 
-// counted gives the changing platform calls and the accepted operations of a trace.
-func counted(t *testing.T, trace string) (calls, operations int) {
+// counted gives the changing platform calls and the accepted operations of a trace, and how often at most a deployment
+// met the same call within a second.
+func counted(t *testing.T, trace string) (calls, operations, fastest int) {
 	t.Helper()
 	text, err := os.ReadFile(trace)
 	require.NoError(t, err)
+	times := map[string][]int64{} // of each call, the last second
 	for line := range strings.Lines(string(text)) {
-		name, _, _ := strings.Cut(line, "\t")
-		switch name {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		switch name := fields[0]; name {
 		case "platform.Deploy.before", "platform.Undeploy.before", "platform.Scale.before":
 			calls++
+			micros, err := strconv.ParseInt(fields[2], 10, 64)
+			require.NoError(t, err)
+			call := name + fields[1]
+			times[call] = slices.DeleteFunc(append(times[call], micros), func(at int64) bool { return at < micros-1_000_000 })
+			fastest = max(fastest, len(times[call]))
 		case "store.Accept.after":
 			operations++
 		}
 	}
-	return calls, operations
+	return calls, operations, fastest
 }

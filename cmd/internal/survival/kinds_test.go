@@ -2,13 +2,17 @@ package survival
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/skiff-project/skiff/pkg/client"
+	"github.com/skiff-project/skiff/pkg/deployer"
 	"github.com/skiff-project/skiff/pkg/skipper"
 )
 
@@ -111,6 +115,10 @@ type kind struct {
 	on     string // the one platform it is for; empty: all
 	before []string
 	more   settings // of the server
+	// setting, if there, changes what the command finds, while no server runs.
+	setting func(t *testing.T, p *platform, data string)
+	// dies, if there, is the failpoint where a server dies whose recovery is put to the test at each of its own.
+	dies string
 	// do gives the commands and waits for what they bring about.
 	do func(u *user)
 	// again, if there, sends a request once more after the restart, as a client does that got no answer.
@@ -122,8 +130,8 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{
-			name: "install",
-			do:   func(u *user) { u.ack("install", u.install(u.p.good[0])) },
+			name: "install", dies: "platform.Deploy.after",
+			do: func(u *user) { u.ack("install", u.install(u.p.good[0])) },
 			kept: func(acked map[string]bool, s seen) bool {
 				return s.stands(1) || !acked["install"] && len(s.status) == 0
 			},
@@ -135,7 +143,7 @@ func kinds() []kind {
 			},
 		},
 		{
-			name: "upgrade", before: []string{"install"},
+			name: "upgrade", before: []string{"install"}, dies: "platform.Undeploy.after",
 			do: func(u *user) {
 				if u.ack("upgrade", u.upgrade(u.p.good[1], 20*time.Second)) {
 					u.until(ended)
@@ -205,7 +213,7 @@ func kinds() []kind {
 			do: func(u *user) {
 				_, _, err := u.c.Delete(u.ctx, u.release, false)
 				u.ack("delete", err)
-				u.p.gone(u.dead)
+				u.compensated()
 			},
 			kept: func(acked map[string]bool, s seen) bool {
 				return s.status[1] == skipper.StatusDeleted || !acked["delete"] && s.stands(1)
@@ -251,6 +259,56 @@ func kinds() []kind {
 			kept: func(acked map[string]bool, s seen) bool {
 				return acked["queue"] && len(s.ops) <= 3 && (s.stands(3) || !acked["upgrade"] && s.stands(2))
 			},
+		},
+		{
+			name: "upgrade, queued and cancelled", on: "fake", before: []string{"install"}, do: cancelQueued,
+			kept: func(acked map[string]bool, s seen) bool {
+				if acked["cancel"] {
+					return s.stands(1) && s.ops[0].Outcome == skipper.OutcomeCancelled
+				}
+				return s.stands(1) || s.stands(2) || s.stands(3)
+			},
+		},
+		{
+			name: "upgrade, queued for too long", on: "fake", before: []string{"install"},
+			more: settings{"OPERATION_QUEUE_TIMEOUT": "1s"},
+			do: func(u *user) {
+				if u.ack("upgrade", u.upgrade(u.p.never, 2*time.Second)) {
+					u.queue()
+					u.until(ended)
+				}
+			},
+			kept: func(acked map[string]bool, s seen) bool {
+				late := s.stands(1) && (!acked["queue"] || s.ops[0].Outcome == skipper.OutcomeFailed)
+				return late || s.stands(2) || s.stands(3)
+			},
+		},
+		{
+			name: "orphan, adopted", on: "fake", before: []string{"install"},
+			setting: func(t *testing.T, p *platform, data string) {
+				t.Helper()
+				query(t, data, "DELETE FROM deployments WHERE deployment_id = ?", orphaned)
+			},
+			do: func(u *user) { u.ack("adopt", errorOf(u.c.AdoptOrphans(u.ctx, skipper.OrphanRequest{All: true}))) },
+			again: func(u *user) {
+				u.noOrphan("adopt")
+				u.ack("again", errorOf(u.c.AdoptOrphans(u.ctx, skipper.OrphanRequest{All: true})))
+				u.acked["adopt"] = true
+				u.noOrphan("adopt")
+			},
+			kept: func(_ map[string]bool, s seen) bool { return s.stands(1) && s.running[orphaned] > 0 },
+		},
+		{
+			name: "orphan, removed", on: "fake", setting: ghost,
+			do: func(u *user) {
+				u.ack("remove", errorOf(u.c.RemoveOrphans(u.ctx, skipper.OrphanRequest{All: true})))
+				u.compensated()
+			},
+			again: func(u *user) {
+				u.noOrphan("remove")
+				u.ack("again", errorOf(u.c.RemoveOrphans(u.ctx, skipper.OrphanRequest{All: true})))
+			},
+			kept: func(_ map[string]bool, s seen) bool { return len(s.running) == 0 },
 		},
 		{
 			name: "upgrade, superseding", before: []string{"install"},
@@ -317,6 +375,12 @@ func (u *user) prepared(t *testing.T, before []string) {
 		_, err := u.c.Upload(u.ctx, p)
 		require.NoError(t, err)
 	}
+	u.begins(t, before)
+}
+
+// begins gives the commands that come before.
+func (u *user) begins(t *testing.T, before []string) {
+	t.Helper()
 	for _, step := range before {
 		switch step {
 		case "install":
@@ -334,7 +398,81 @@ func (u *user) prepared(t *testing.T, before []string) {
 func keyed() skipper.CommandOptions { return skipper.CommandOptions{IdempotencyKey: "the-request"} }
 
 // errorOf leaves out what a command gives beside its error.
-func errorOf(_ skipper.Release, err error) error { return err }
+func errorOf[T any](_ T, err error) error { return err }
+
+func cancelQueued(u *user) {
+	if !u.ack("upgrade", u.upgrade(u.p.never, 2*time.Second)) {
+		return
+	}
+	_, op, err := u.c.Upgrade(u.ctx, skipper.UpgradeRequest{
+		PackageIdentifier: &skipper.PackageIdentifier{PackageName: u.p.good[1].pkg, PackageVersion: u.p.good[1].version},
+		UpgradeProperties: &skipper.UpgradeProperties{ReleaseName: u.release},
+	}, skipper.CommandOptions{OnConflict: skipper.ConflictQueue})
+	if !u.ack("queue", err) {
+		return
+	}
+	_, err = u.c.CancelOperation(u.ctx, op)
+	u.ack("cancel", err)
+	u.until(func(skipper.Operation) bool {
+		ops, err := u.c.Operations(u.ctx, u.release)
+		return err == nil && !slices.ContainsFunc(ops, func(op skipper.Operation) bool { return !ended(op) })
+	})
+}
+
+// compensated waits until nothing has to go any more, or the server is dead.
+func (u *user) compensated() {
+	u.p.gone(u.dead)
+	wait(patience, func() bool {
+		select {
+		case <-u.dead:
+			return true
+		default:
+		}
+		found, err := u.c.Orphans(u.ctx)
+		return err == nil && len(found.Items) == 0
+	})
+}
+
+// orphaned is the deployment whose row is lost.
+const orphaned = "r.a-v1"
+
+// query changes the database of a server that does not run.
+func query(t *testing.T, data, statement string, args ...any) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(data, "skiff.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	_, err = db.ExecContext(t.Context(), statement, args...)
+	require.NoError(t, err)
+}
+
+// ghost puts an application on the platform that carries the mark of the installation, and belongs to nothing.
+func ghost(t *testing.T, p *platform, data string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(data, "skiff.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	var installation string
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT id FROM installation").Scan(&installation))
+	_, err = fakeIn(p.file).Deploy(t.Context(), deployer.Request{
+		Owner: deployer.Owner{Installation: installation, Account: p.account, Release: "ghost", Version: 1, App: "a"},
+		Name:  "a-v1", Group: "ghost", Count: 1,
+	}, nil, func(deployer.Handle) error { return nil })
+	require.NoError(t, err)
+}
+
+// noOrphan holds an acknowledged command about orphans to its word.
+func (u *user) noOrphan(what string) {
+	found, err := u.c.Orphans(u.ctx)
+	for _, o := range found.Items {
+		if u.acked[what] && o.Kind == skipper.OrphanFound {
+			err = fmt.Errorf("%s was acknowledged, and %s is an orphan", what, o.DeploymentID)
+		}
+	}
+	if err != nil {
+		u.ack("orphans", err)
+	}
+}
 
 func (u *user) queue() {
 	_, err := u.upgraded(u.p.mended, patience, skipper.CommandOptions{

@@ -17,6 +17,14 @@ import (
 // atOnce is how many tests run at the same time: they wait for servers most of their time.
 const atOnce = "8"
 
+// full skips a test that takes long, unless all of them are asked for: make survive does.
+func full(t *testing.T) {
+	t.Helper()
+	if os.Getenv("TEST_FULL") == "" {
+		t.Skip("it takes long: make survive runs it")
+	}
+}
+
 // built holds what TestMain builds: the server with failpoints, and the sample application in three versions.
 var built struct{ skiff, apps string }
 

@@ -2,10 +2,14 @@ package survival
 
 import (
 	"cmp"
+	cryptorand "crypto/rand"
+	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,9 +23,9 @@ import (
 )
 
 const (
-	runsVariable  = "KILL_RUNS"  // how often each failpoint is tried; not set: a few of them once
+	runsVariable  = "KILL_RUNS"  // how often each failpoint is tried; not set: a few of each command on the fake, once
 	tableVariable = "KILL_TABLE" // the file that the table is written to
-	smoke         = 3            // failpoints of a kind that are tried without KILL_RUNS
+	smoke         = 2            // failpoints of a command that are tried without KILL_RUNS
 )
 
 // site is a failpoint at its n-th time.
@@ -35,10 +39,18 @@ func (s site) String() string { return s.name + "#" + strconv.Itoa(s.n) }
 
 func (s site) kill() string { return "kill:" + s.String() }
 
+func (s site) reason() string {
+	if s.about == "" {
+		return ""
+	}
+	return " (" + s.about + ")"
+}
+
 // result is what came of one kill.
 type result struct {
 	platform, kind      string
-	site                site
+	name                string // of the failpoint
+	point               string // as it is shown
 	killed              bool
 	stuck, lost, leaked string // what is wrong; empty: nothing
 	takenOn, over       time.Duration
@@ -67,7 +79,7 @@ func TestKillMatrix(t *testing.T) {
 		t.Parallel()
 		for _, where := range []string{"fake", "local"} {
 			for _, k := range kinds() {
-				if k.on == "" || k.on == where {
+				if (k.on == "" || k.on == where) && (runs > 0 || where == "fake" || k.dies != "") {
 					t.Run(where+"/"+k.name, func(t *testing.T) {
 						t.Parallel()
 						m := &matrix{kind: k, where: where, found: found}
@@ -85,7 +97,40 @@ func TestKillMatrix(t *testing.T) {
 		}
 		summary, _, _ := strings.Cut(text, "\n\n")
 		t.Log(summary)
+		if runs > 0 && !strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
+			require.Empty(t, found.missing(t), "failpoints that no command passes")
+		}
 	})
+}
+
+// missing names the writes of the store, and the calls of a platform, at which no server was killed.
+func (r *results) missing(t *testing.T) []string {
+	t.Helper()
+	known := map[string]bool{}
+	for _, verb := range []string{"Deploy", "Undeploy", "Scale", "Status", "Logs", "Discover"} {
+		known["platform."+verb+".before"], known["platform."+verb+".after"] = true, true
+	}
+	source, err := os.ReadFile(filepath.Join("..", "app", "faults_store.go"))
+	require.NoError(t, err)
+	for _, found := range regexp.MustCompile(`hit\("([^"]+)"`).FindAllSubmatch(source, -1) {
+		known[string(found[1])] = true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range r.all {
+		delete(known, one.name)
+	}
+	maps.DeleteFunc(known, func(name string, _ bool) bool { return notPassed[strings.Split(name, ".")[1]] })
+	return slices.Sorted(maps.Keys(known))
+}
+
+// notPassed are writes that belong to no command of the matrix.
+var notPassed = map[string]bool{
+	"AcceptRenewal":  true, // of platforms that look after applications: server/operation kills there
+	"DeferQueued":    true, // the claim of a plan that takes long
+	"Renew":          true, // a step that takes as long as a third of a lease; what is left is as at any other place
+	"SetPackageFile": true, // the cache of a package that is fetched
+	"Yield":          true, // SIGTERM, not SIGKILL
 }
 
 // matrix is one kind of command on one platform.
@@ -94,55 +139,70 @@ type matrix struct {
 	where string
 	found *results
 
-	base string // the fake platform: a folder with data and platform where the command begins
+	base string // a folder with what all runs of the kind begin with
 }
 
 func (m *matrix) run(t *testing.T, runs int) {
 	t.Helper()
-	if m.where == "fake" {
-		m.base = t.TempDir()
-		m.prepare(t, m.base)
-	}
-	sites := m.sites(t)
-	require.NotEmpty(t, sites)
-	step := 1
-	if runs == 0 {
-		runs, step = 1, max(1, len(sites)/smoke)
-	}
-	if m.where == "local" {
-		runs = min(runs, 1)
-	}
-	for i := step / 2; i < len(sites); i += step {
-		for n := range runs {
-			t.Run(fmt.Sprintf("%s/%d", sites[i], n), func(t *testing.T) {
-				t.Parallel()
-				m.killAt(t, sites[i])
-			})
-		}
-	}
-	// Twice: the server that recovers is killed as well, at a place that the seed chooses.
-	dice := rand.New(rand.NewPCG(uint64(len(sites)), uint64(len(m.kind.name))))
-	for n := range max(1, len(sites)*runs/step/5) {
-		first, second := sites[dice.IntN(len(sites))], sites[dice.IntN(len(sites))]
-		second.n = 1 + dice.IntN(2)
-		t.Run(fmt.Sprintf("twice/%s and %s/%d", first, second, n), func(t *testing.T) {
-			t.Parallel()
-			m.killAt(t, first, second)
+	m.prepare(t)
+	m.each(t, m.sites(t, ""), runs, "", func(t *testing.T, s site) {
+		t.Helper()
+		m.killAt(t, s.String()+s.reason(), s)
+	})
+	if m.kind.dies != "" && runs > 0 {
+		m.each(t, m.sites(t, m.kind.dies), runs, "recovering/", func(t *testing.T, s site) {
+			t.Helper()
+			first := site{name: m.kind.dies, n: 1}
+			m.killAt(t, first.String()+", then "+s.String()+s.reason(), first, s)
 		})
 	}
 }
 
-// prepare makes the data of a server that is ready for the command.
-func (m *matrix) prepare(t *testing.T, dir string) {
+// each tries failpoints: all of them, as often as was asked for, or a few of them once; and some of them twice in a row,
+// drawn from a seed: the server that recovers is killed as well.
+func (m *matrix) each(t *testing.T, sites []site, runs int, prefix string, try func(*testing.T, site)) {
 	t.Helper()
-	p := m.platform(t, dir)
-	s := serve(t, filepath.Join(dir, "data"), m.settings(p.faults))
+	require.NotEmpty(t, sites)
+	step := 1
+	if runs == 0 {
+		runs, step, prefix = 1, max(1, len(sites)/smoke), "a few/"
+	}
+	for i := step / 2; i < len(sites); i += step {
+		for n := range runs {
+			t.Run(fmt.Sprintf("%s%s/%d", prefix, sites[i], n), func(t *testing.T) {
+				t.Parallel()
+				try(t, sites[i])
+			})
+		}
+	}
+	if prefix != "" {
+		return
+	}
+	dice := rand.New(rand.NewPCG(uint64(len(sites)), uint64(len(m.kind.name))))
+	for n := range max(1, len(sites)*runs/step/10) {
+		first, second := sites[dice.IntN(len(sites))], sites[dice.IntN(len(sites))]
+		second.n = 1 + dice.IntN(2)
+		t.Run(fmt.Sprintf("twice/%s and %s/%d", first, second, n), func(t *testing.T) {
+			t.Parallel()
+			m.killAt(t, "killed twice, at places drawn", first, second)
+		})
+	}
+}
+
+// prepare makes the data that runs begin with: the packages and, where the platform can be copied with it, the release.
+func (m *matrix) prepare(t *testing.T) {
+	t.Helper()
+	m.base = t.TempDir()
+	p, data := m.platform(t, m.base), filepath.Join(m.base, "data")
+	s := serve(t, data, m.settings(p.faults))
 	u := newUser(t, s, p, theRelease)
-	u.prepared(t, m.kind.before)
+	u.prepared(t, nil)
 	if m.where == "fake" {
-		s.end()
-	} else {
-		s.kill()
+		u.begins(t, m.kind.before)
+	}
+	s.end()
+	if m.kind.setting != nil {
+		m.kind.setting(t, p, data)
 	}
 }
 
@@ -158,35 +218,53 @@ func (m *matrix) settings(instructions string) settings {
 	return quick(m.kind.more).with(faults, instructions)
 }
 
-// ready gives a folder where the command begins.
-func (m *matrix) ready(t *testing.T) (string, *platform) {
+// ready gives a server that waits for the command; what goes wrong in it counts from now on.
+func (m *matrix) ready(t *testing.T, instructions string) (dir string, p *platform, s *server) {
 	t.Helper()
-	dir := t.TempDir()
-	if m.where == "fake" {
-		require.NoError(t, os.CopyFS(dir, os.DirFS(m.base)))
-		return dir, m.platform(t, dir)
+	dir = t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(m.base)))
+	p = m.platform(t, dir)
+	if m.where == "local" { // or it would find the processes of another run by its mark
+		query(t, filepath.Join(dir, "data"), "UPDATE installation SET id = ?", cryptorand.Text())
 	}
-	p := m.platform(t, dir)
-	m.prepare(t, dir)
-	return dir, p
+	arm := filepath.Join(dir, "arm")
+	s = serve(t, filepath.Join(dir, "data"), m.settings(p.faults+";arm:"+arm+";"+instructions))
+	if m.where == "local" {
+		newUser(t, s, p, theRelease).begins(t, m.kind.before)
+	}
+	require.NoError(t, os.WriteFile(arm, nil, 0o600))
+	return dir, p, s
 }
 
-// sites runs the command without killing anything and gives the failpoints it passes.
-func (m *matrix) sites(t *testing.T) []site {
+// sites runs the command and gives the failpoints it passes; or, when the server dies at one, those that the next server
+// passes from its start.
+func (m *matrix) sites(t *testing.T, dies string) []site {
 	t.Helper()
-	dir, p := m.ready(t)
-	arm, trace := filepath.Join(dir, "arm"), filepath.Join(dir, "trace")
-	s := serve(t, filepath.Join(dir, "data"), m.settings(p.faults+";arm:"+arm+";trace:"+trace))
-	require.NoError(t, os.WriteFile(arm, nil, 0o600))
-	u := newUser(t, s, p, theRelease)
-	m.kind.do(u)
-	require.NoError(t, os.Remove(arm))
-	require.NoError(t, u.err, "the command alone")
-	m.judge(t, s, p, u.acked, time.Time{}).require(t)
-	s.kill()
-	if m.where == "local" {
-		m.clean(t, p, dir)
+	instructions := "trace:" + filepath.Join(t.TempDir(), "trace")
+	trace := strings.TrimPrefix(instructions, "trace:")
+	if dies != "" {
+		instructions = site{name: dies, n: 1}.kill()
 	}
+	dir, p, s := m.ready(t, instructions)
+	u, began := newUser(t, s, p, theRelease), time.Time{}
+	m.kind.do(u)
+	if dies == "" {
+		require.NoError(t, u.err, "the command alone")
+	} else {
+		<-s.died
+		s = serve(t, filepath.Join(dir, "data"), m.settings(p.faults+";trace:"+trace))
+		began = s.began
+	}
+	require.NoError(t, os.Remove(filepath.Join(dir, "arm")))
+	m.judge(t, s, p, u.acked, began).require(t)
+	m.clean(t, s, p)
+	s.kill()
+	return passed(t, trace)
+}
+
+// passed reads the failpoints of a trace.
+func passed(t *testing.T, trace string) []site {
+	t.Helper()
 	text, err := os.ReadFile(trace)
 	require.NoError(t, err)
 	counts, out := map[string]int{}, []site{}
@@ -215,29 +293,20 @@ func most(name string) int {
 }
 
 // killAt runs the command with a server that dies at a failpoint, and with another one that may die when it recovers.
-func (m *matrix) killAt(t *testing.T, at site, again ...site) {
+func (m *matrix) killAt(t *testing.T, point string, at site, again ...site) {
 	t.Helper()
-	dir, p := m.ready(t)
-	arm, data := filepath.Join(dir, "arm"), filepath.Join(dir, "data")
-	s := serve(t, data, m.settings(p.faults+";arm:"+arm+";"+at.kill()))
+	dir, p, s := m.ready(t, at.kill())
+	data := filepath.Join(dir, "data")
 	u := newUser(t, s, p, theRelease)
-	require.NoError(t, os.WriteFile(arm, nil, 0o600))
 	m.kind.do(u)
-	r := result{platform: m.where, kind: m.kind.name, site: at}
-	r.killed = wait(2*time.Second, func() bool { // what comes after the answer
-		select {
-		case <-s.died:
-			return true
-		default:
-			return false
-		}
-	})
+	r := result{platform: m.where, kind: m.kind.name, name: at.name, point: point}
+	r.killed = wait(2*time.Second, func() bool { return !s.alive() }) // what comes after the answer
 	s.kill()
 	for _, next := range again {
-		r.site.name += " and " + next.String()
+		r.name = next.name
 		s = start(t, data, m.settings(p.faults+";"+next.kill()))
 		if s.url != "" {
-			wait(time.Second, func() bool { return !s.alive() })
+			r.killed = wait(3*time.Second, func() bool { return !s.alive() })
 		}
 		s.kill()
 	}
@@ -253,14 +322,12 @@ func (m *matrix) killAt(t *testing.T, at site, again ...site) {
 	r.stuck, r.lost, r.leaked, r.over = v.stuck, v.lost, v.leaked, v.over
 	r.takenOn = takenOn(t, trace, s.began)
 	m.found.add(r) // also, and above all, when it is wrong
-	s.kill()
-	if m.where == "local" {
-		m.clean(t, p, dir)
-	}
 	if t.Failed() || v.bad() {
 		t.Logf("acknowledged: %v, log: %s", u.acked, s.log)
 	}
 	v.require(t)
+	m.clean(t, s, p)
+	s.kill()
 	require.LessOrEqual(t, r.takenOn, 10*time.Second, "recovery begins late")
 }
 
@@ -273,13 +340,13 @@ func (p *server) alive() bool {
 	}
 }
 
-// clean deletes the release, so that no process is left.
-func (m *matrix) clean(t *testing.T, p *platform, dir string) {
+// clean deletes a release of processes, so that none is left.
+func (m *matrix) clean(t *testing.T, s *server, p *platform) {
 	t.Helper()
-	s := serve(t, filepath.Join(dir, "data"), m.settings(p.faults))
-	_, _, _ = s.client().Delete(within(t, patience), theRelease, false)
-	s.kill()
-	require.Empty(t, p.running(t))
+	if m.where == "local" {
+		_, _, _ = s.client().Delete(within(t, patience), theRelease, false)
+		require.Empty(t, p.running(t))
+	}
 }
 
 // takenOn is the time from the start of a server to its first lease of an operation; 0 when there was none to take on.
@@ -330,6 +397,8 @@ func (m *matrix) judge(t *testing.T, s *server, p *platform, acked map[string]bo
 			v.over = max(v.over, op.Ended.Sub(began))
 		}
 	}
+	// Renewals come as time passes, whatever the command.
+	now.ops = slices.DeleteFunc(now.ops, func(op skipper.Operation) bool { return op.Kind == skipper.KindRenew })
 	var named map[string]bool
 	// What is left is removed by and by: all that runs must be named, and all that is named must run.
 	same := wait(patience, func() bool {

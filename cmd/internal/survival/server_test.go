@@ -136,7 +136,7 @@ func within(t *testing.T, limit time.Duration) context.Context {
 // wait polls a condition; it says whether it came true in time.
 func wait(limit time.Duration, condition func() bool) bool {
 	deadline := time.After(limit)
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {

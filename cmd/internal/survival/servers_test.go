@@ -76,29 +76,26 @@ func TestServers_ShareTheWork(t *testing.T) {
 	t.Log(w.summary())
 }
 
-// taken brings an upgrade to the first server until that stops there, by a signal of its own; a server that is faster
-// may take it away, so it is tried with several releases.
-func (r *replicas) taken(stopped func() bool) (release string) {
+// taken gives an upgrade to the first server, which is alone until it stops there by a signal of its own; then two others
+// start.
+func (r *replicas) taken(stopped func() bool) (release string, at time.Time) {
 	r.t.Helper()
-	for n := range 20 {
-		release = fmt.Sprintf("taken-%02d", n)
-		other := newUser(r.t, r.servers[1], r.p, release)
-		require.NoError(r.t, other.install(r.p.good[0]))
-		r.armed(0)
-		u := newUser(r.t, r.servers[0], r.p, release)
-		done := make(chan struct{})
-		go func() { // it may never be answered
-			defer close(done)
-			_ = u.upgrade(r.p.good[1], 20*time.Second)
-		}()
-		r.t.Cleanup(func() { <-done })
-		if wait(3*time.Second, stopped) {
-			return release
-		}
-		require.NoError(r.t, os.Remove(r.arm(0)))
-	}
-	require.Fail(r.t, "the server never works")
-	return ""
+	release = "taken"
+	u := newUser(r.t, r.servers[0], r.p, release)
+	u.prepared(r.t, nil)
+	require.NoError(r.t, u.install(r.p.good[0]))
+	r.armed(0)
+	done := make(chan struct{})
+	go func() { // it may never be answered
+		defer close(done)
+		_ = u.upgrade(r.p.good[1], 20*time.Second)
+	}()
+	r.t.Cleanup(func() { <-done })
+	require.True(r.t, wait(patience, stopped), "the server does not stop")
+	at = time.Now()
+	r.add()
+	r.add()
+	return release, at
 }
 
 // takeover says how long it took until another server ended what the first one had begun.
@@ -143,12 +140,12 @@ func TestServers_AKilledOwnerIsReplaced(t *testing.T) {
 		for _, at := range []string{"platform.Deploy.before", "platform.Deploy.after", "store.Advance.before"} {
 			t.Run(name+"/"+at, func(t *testing.T) {
 				t.Parallel()
+				if lease > 2*time.Second || at != "platform.Deploy.after" {
+					full(t)
+				}
 				r := newReplicas(t, lease)
 				r.add("kill:" + at + "#1")
-				newUser(t, r.add(), r.p, "").prepared(t, nil)
-				r.add()
-				release := r.taken(func() bool { return !r.servers[0].alive() })
-				took := r.takeover(release, time.Now())
+				took := r.takeover(r.taken(func() bool { return !r.servers[0].alive() }))
 				require.Less(t, took, bound(lease))
 				t.Logf("taken over and ended after %s", took.Round(time.Millisecond))
 			})
@@ -170,12 +167,13 @@ func TestServers_AFrozenOwnerChangesNothing(t *testing.T) {
 			}
 			t.Run(name+"/"+at, func(t *testing.T) {
 				t.Parallel()
+				if lease > 2*time.Second || at != "save.after#1" {
+					full(t)
+				}
 				r := newReplicas(t, lease)
 				r.add("stop:" + at)
-				newUser(t, r.add(), r.p, "").prepared(t, nil)
-				r.add()
-				release := r.taken(func() bool { return r.servers[0].frozen() })
-				took := r.takeover(release, time.Now())
+				release, at := r.taken(func() bool { return r.servers[0].frozen() })
+				took := r.takeover(release, at)
 				require.Less(t, took, bound(lease))
 				u := newUser(t, r.servers[1], r.p, release)
 				_, _, err := u.c.Delete(u.ctx, release, false)
@@ -193,6 +191,35 @@ func TestServers_AFrozenOwnerChangesNothing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A server that is frozen while it undoes an install wakes when the name is used again: the new applications have other
+// ids than those that it is about to remove.
+func TestServers_AFrozenOwnerDoesNotHarmTheNextRelease(t *testing.T) {
+	t.Parallel()
+	full(t)
+	r := newReplicas(t, 2*time.Second)
+	r.add("stop:platform.Undeploy.before#1")
+	u := newUser(t, r.servers[0], r.p, "again")
+	u.prepared(t, nil)
+	r.armed(0)
+	done := make(chan struct{})
+	go func() { // it may never be answered
+		defer close(done)
+		_ = u.install(target{"pair", "1.0.0", "b: {fake.deploy-error: invalid}"})
+	}()
+	t.Cleanup(func() { <-done })
+	require.True(t, wait(patience, r.servers[0].frozen), "the server does not stop")
+	r.add()
+	next := newUser(t, r.servers[1], r.p, "again")
+	require.True(t, next.until(ended), "nobody takes over")
+	require.NoError(t, next.install(r.p.good[0]))
+	before := r.p.running(t)
+	require.Len(t, before, 2)
+	r.servers[0].signal(syscall.SIGCONT)
+	<-done // the frozen request is answered, so what was in flight is over
+	require.True(t, wait(patience, func() bool { return r.servers[0].client().Ready(within(t, patience)) == nil }))
+	require.Equal(t, before, r.p.running(t))
 }
 
 // frozen says whether the process is stopped.

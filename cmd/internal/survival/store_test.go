@@ -24,6 +24,7 @@ import (
 // A server whose files must not grow is one whose disk is full: SQLite's write fails in the middle of a transaction.
 func TestStore_DiskFull(t *testing.T) {
 	t.Parallel()
+	full(t)
 	dir := t.TempDir()
 	p, data := fakePlatform(t, dir), filepath.Join(dir, "data")
 	s := serve(t, data, quick(settings{faults: p.faults}))
@@ -48,6 +49,7 @@ func TestStore_DiskFull(t *testing.T) {
 // Another process holds SQLite's write lock for longer than is waited for it.
 func TestStore_SQLiteBusy(t *testing.T) {
 	t.Parallel()
+	full(t)
 	dir := t.TempDir()
 	p, data := fakePlatform(t, dir), filepath.Join(dir, "data")
 	s := serve(t, data, quick(settings{faults: p.faults}))
@@ -82,6 +84,7 @@ func onPostgres(t *testing.T, p *platform, dir, database string, more settings) 
 // PostgreSQL is stopped and started again, and crashes, while commands come.
 func TestStore_PostgresRestarted(t *testing.T) {
 	t.Parallel()
+	full(t)
 	own := &postgrestest.Cluster{Durable: true}
 	t.Cleanup(func() { own.Run(nothing{}) })
 	database := own.Database(t)
@@ -141,6 +144,9 @@ func TestStore_ConnectionLostAtCommit(t *testing.T) {
 	for name, heard := range map[string]bool{"before the database hears of it": false, "after it did": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if heard {
+				full(t)
+			}
 			database := cluster.Database(t)
 			cut := newCutter(t, cluster.Socket(), heard)
 			dir := t.TempDir()

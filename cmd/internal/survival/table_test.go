@@ -35,16 +35,9 @@ func (r *results) table(took time.Duration) string {
 	defer r.mu.Unlock()
 	rows, total := map[string]*row{}, row{}
 	for _, x := range r.all {
-		point := x.site.String()
-		if x.site.about != "" {
-			point += " (" + x.site.about + ")"
-		}
-		if strings.Contains(x.site.name, " and ") {
-			point = "killed twice, at places drawn"
-		}
-		key := x.platform + x.kind + point
+		key := x.platform + x.kind + x.point
 		if rows[key] == nil {
-			rows[key] = &row{platform: x.platform, kind: x.kind, point: point}
+			rows[key] = &row{platform: x.platform, kind: x.kind, point: x.point}
 		}
 		rows[key].add(x)
 		total.add(x)

@@ -60,6 +60,7 @@ var (
 	_ deployer.Deployer   = (*Fake)(nil)
 	_ deployer.Maintainer = (*Fake)(nil)
 	_ deployer.Drainer    = (*Fake)(nil)
+	_ deployer.LogReader  = (*Fake)(nil)
 )
 
 // NewFake makes a fake; without a file its platform is new and empty.
@@ -297,6 +298,53 @@ func (f *Fake) Logs(ctx context.Context, h deployer.Handle, limit int64) (string
 		}
 	}
 	return out.String(), nil
+}
+
+// ReadLogs gives the lines that Logs has, each once; it looks anew every few milliseconds when it follows.
+func (f *Fake) ReadLogs(ctx context.Context, h deployer.Handle, o deployer.LogOptions,
+	emit func(deployer.LogLine) error,
+) error {
+	told := map[string]int{}
+	for first := true; ; first = false {
+		instances, script, err := f.logging(h)
+		if err != nil {
+			return err
+		}
+		if o.Instance != "" && first && len(instances) > 0 && !slices.Contains(instances, o.Instance) {
+			return deployer.Errorf(deployer.ErrNotFound, "%s has no instance %s", h.ID, o.Instance)
+		}
+		for _, id := range instances {
+			lines := strings.Split(strings.TrimSuffix(logOf(id, script), "\n"), "\n")
+			if first && o.Tail != 0 {
+				told[id] = max(len(lines)-max(o.Tail, 0), 0)
+			}
+			for ; told[id] < len(lines) && (o.Instance == "" || o.Instance == id); told[id]++ {
+				if err := emit(deployer.LogLine{Instance: id, Stream: "stdout", Text: lines[told[id]]}); err != nil {
+					return err
+				}
+			}
+		}
+		if !o.Follow || script == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(followPause):
+		}
+	}
+}
+
+const followPause = 5 * time.Millisecond
+
+// logging gives the instances of a deployment that is there, and its script; nil when it is not.
+func (f *Fake) logging(h deployer.Handle) ([]string, map[string]string, error) {
+	script, err := f.script(h.ID)
+	if err != nil || script == nil {
+		return nil, nil, err
+	}
+	statuses, err := f.Status(context.Background(), []deployer.Handle{h})
+	return slices.Sorted(maps.Keys(statuses[h.ID].Instances)), script, err
 }
 
 func logOf(instance string, script map[string]string) string {

@@ -41,6 +41,9 @@ type Harness struct {
 // patience is how long anything may take on a busy machine.
 const patience = 30 * time.Second
 
+// pause is the time between two looks.
+const pause = 25 * time.Millisecond
+
 // Run holds a deployer to the contract. Each test gets an account of its own and must leave nothing behind.
 func Run(t *testing.T, setup func(t *testing.T) Harness) {
 	t.Helper()
@@ -69,6 +72,20 @@ func Run(t *testing.T, setup func(t *testing.T) Harness) {
 		"scaled though nothing is there":          scaleNothing,
 		"a failed save stops scaling":             failedSaveOfScale,
 		"logs":                                    logs,
+		"logs line by line":                       readLogs,
+		"followed logs":                           followLogs,
+		"logs of nothing":                         logsOfNothing,
+		"the last bytes of logs":                  lastBytesOfLogs,
+		"where its endpoints are":                 actuator,
+		"the id is the request's alone":           idOfAnything,
+		"adopted by any of several":               adoptsHalf,
+		"deployed with what is of no use":         previousOfAnother,
+		"undeploying twice at a time apart":       undeployTwice,
+		"status of many handles":                  statusOfAll,
+		"discovered by each part of its owner":    discoversByPart,
+		"closed and used again by another":        closes,
+		"an ended context scales nothing":         endedContextOfScale,
+		"a handle round trips as JSON":            handleRoundTrips,
 		"discovered":                              discovers,
 		"discovered until it is gone":             discoversNoMore,
 		"properties arrive unchanged":             properties,

@@ -141,11 +141,13 @@ func (d *Deployer) resolve(ctx context.Context, id string, rec *record) (waiting
 			}
 		}
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, a := range open {
-		if a.Request == "" && began.Before(d.settled(a.attempt)) {
+		if until := d.settled(id, a.attempt); a.Request == "" && began.Before(until) {
 			waiting = deployer.Errorf(deployer.ErrAmbiguous,
 				"a deployment of %s was asked for without an answer; it is looked for until %s", id,
-				d.settled(a.attempt).UTC().Format(time.RFC3339))
+				until.UTC().Format(time.RFC3339))
 		} else if a.Request == "" {
 			a.Asked = 0
 		}
@@ -157,6 +159,7 @@ func (d *Deployer) resolve(ctx context.Context, id string, rec *record) (waiting
 type plan struct {
 	request     deployer.Request
 	id          string
+	hash        string // of the request that was deployed first, whatever it was scaled to
 	spec        spec
 	application string
 	version     string
@@ -170,7 +173,7 @@ func (d *Deployer) prepare(ctx context.Context, r deployer.Request, id string, r
 	if err := problems(wrong); err != nil {
 		return plan{}, err
 	}
-	p := plan{request: r, id: id, spec: s, application: d.applicationOf(r, s), hosts: s.hosts}
+	p := plan{request: r, id: id, hash: rec.Hash, spec: s, application: d.applicationOf(r, s), hosts: s.hosts}
 	if err := d.room(ctx, id, count); err != nil {
 		return plan{}, err
 	}
@@ -294,6 +297,9 @@ func (d *Deployer) askForLot(ctx context.Context, p plan, lot []indexed) error {
 			one.Asked = 0 // it does not exist
 		}
 	})
+	d.mu.Lock()
+	d.view.sent[p.id] = d.Clock()
+	d.mu.Unlock()
 	var worst error
 	for _, err := range errs {
 		if rank(err) > rank(worst) {
@@ -319,14 +325,24 @@ func rank(err error) int {
 // timeout is how long one call may be on its way.
 func (d *Deployer) timeout() time.Duration { return or(d.Settings.Timeout, edgegap.DefaultTimeout) }
 
-// settled is when an unanswered deploy is in the lists, if it was made.
-func (d *Deployer) settled(a *attempt) time.Time { return a.asked().Add(d.timeout() + settle) }
+// settled is when an unanswered deploy is in the lists, if it was made. The attempt tells when it was about to be sent;
+// limits and refusals may have held it back until a server before this one was killed, or until what came of it got
+// lost. d.mu is held.
+func (d *Deployer) settled(id string, a *attempt) time.Time {
+	last := a.asked().Add(d.timeout())
+	for _, later := range []time.Time{d.began, d.view.sent[id]} {
+		if later.After(last) {
+			last = later
+		}
+	}
+	return last.Add(settle)
+}
 
 // post asks for one deployment and gives its request id, also with an error where it is there all the same. When the
 // answer is lost it looks for it once; ErrAmbiguous when it cannot be found now.
 func (d *Deployer) post(ctx context.Context, p plan, index int, nonce string) (string, error) {
 	doing := fmt.Sprintf("deploy instance %d of %s", index, p.id)
-	tags := d.tagsOf(p.request, p.id, index, nonce, p.spec.tags)
+	tags := d.tagsOf(p, index, nonce)
 	id, err := d.send(ctx, p, index, tags)
 	if err == nil {
 		d.Logger.InfoContext(ctx, "instance asked for", "deployment", p.id, "index", index, "request_id", id)
@@ -358,16 +374,10 @@ func (d *Deployer) send(ctx context.Context, p plan, index int, tags []string) (
 	if s.v1 {
 		request := edgegap.DeployV1Request{
 			Application: p.application, Version: p.version, Filters: s.filters, Environment: variables, Tags: tags,
-			WebhookURL: ready, Command: s.command, Arguments: s.arguments,
+			WebhookURL: ready, Command: s.command, Arguments: s.arguments, LogStorage: edgegap.ParseLogStorage(s.logStorage),
 		}
 		for _, user := range users {
 			request.IPs = append(request.IPs, user.IP)
-		}
-		if s.logStorage != "" {
-			request.LogStorage = &edgegap.LogStorage{Enabled: true}
-			if s.logStorage != "true" {
-				request.LogStorage.Endpoint = s.logStorage
-			}
 		}
 		got, err := d.client.DeployV1(ctx, request) //nolint:staticcheck // what asks for v1 needs what only v1 has
 		return got.RequestID, err

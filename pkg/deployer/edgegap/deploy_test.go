@@ -210,6 +210,7 @@ func TestDeploy_OldWayForWhatOnlyItKnows(t *testing.T) {
 	r := a.request("log")
 	for key, value := range map[string]string{
 		"api": "v1", "users.ip-addresses": "192.0.2.1", "filters": "city:any:Tokyo", "arguments": "-x",
+		"log-storage": "false",
 	} {
 		r.Deployment[prefix+key] = value
 	}
@@ -218,6 +219,7 @@ func TestDeploy_OldWayForWhatOnlyItKnows(t *testing.T) {
 
 	a.until(d, h, skipper.StateDeployed)
 	require.Len(t, a.fake.Journal("deploy-v1"), 1)
+	require.Contains(t, a.fake.Journal("deploy-v1")[0].Body, `"container_log_storage":{"enabled":false}`)
 	require.Equal(t, "Tokyo", a.fake.Started()[0].City)
 }
 
@@ -307,6 +309,21 @@ func TestScale_UpDownAndToNothing(t *testing.T) {
 	failed, err := d.Scale(t.Context(), r, h, 5, a.save)
 	require.ErrorIs(t, err, deployer.ErrInvalid)
 	require.Len(t, a.status(d, failed).Instances, 1, "what was never made is not waited for")
+}
+
+func TestScale_LeavesItToBeFoundByTheRequestOfTheDeploy(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, edgegaptest.Options{})
+	r := a.request("log")
+	h := a.deploy(a.deployer(), r)
+	_, err := a.deployer().Scale(t.Context(), r, h, 3, a.save)
+	require.NoError(t, err)
+
+	h, err = a.deployer().Deploy(t.Context(), r, nil, a.save)
+
+	require.NoError(t, err)
+	require.Len(t, a.until(a.deployer(), h, skipper.StateDeployed).Instances, 3)
+	require.Len(t, a.fake.Started(), 3)
 }
 
 func TestStatus_ServesTheLastLookForAWhile(t *testing.T) {

@@ -89,6 +89,7 @@ type Deployer struct {
 	owner    string // tag of all that is ours
 	secret   string // last part of the webhook's path
 	defaults map[string]string
+	began    time.Time
 
 	mu       sync.Mutex
 	versions map[[2]string]bool // application and version that exist, as far as we know
@@ -129,8 +130,8 @@ func New(c Config) (*Deployer, error) {
 	}
 	return &Deployer{
 		Config: c, client: client, owner: ownerTag(c.Installation, c.Account), defaults: defaults,
-		secret:   webhookSecret(string(s.Token), c.Installation, c.Account),
-		versions: map[[2]string]bool{}, logins: map[[2]string]bool{}, view: newView(), looking: make(chan struct{}, 1),
+		secret: webhookSecret(string(s.Token), c.Installation, c.Account),
+		began:  c.Clock(), versions: map[[2]string]bool{}, logins: map[[2]string]bool{}, view: newView(), looking: make(chan struct{}, 1),
 	}, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -107,12 +109,13 @@ func TestDeploy_AsksAgainForWhatAKilledServerHadOnlyNoted(t *testing.T) {
 	require.ErrorIs(t, err, deployer.ErrAmbiguous)
 	saved := a.handles["arena.log-v1"] // from before the call
 
-	_, err = a.deployer().Deploy(a.Context(), r, &saved, a.save)
+	d := a.deployer()
+	_, err = d.Deploy(a.Context(), r, &saved, a.save)
 	require.ErrorIs(t, err, deployer.ErrAmbiguous, "it may still show up")
 	require.Empty(t, a.live())
 
 	a.clock.pass(time.Minute)
-	_, err = a.deployer().Deploy(a.Context(), r, &saved, a.save)
+	_, err = d.Deploy(a.Context(), r, &saved, a.save)
 	require.NoError(t, err)
 	require.Len(t, a.live(), 1)
 }
@@ -150,6 +153,37 @@ func (a *account) stopped(id string) {
 	a.clock.pass(time.Second)
 }
 
+// A deploy that was refused for long is sent late: when the server is killed then, the time to show up does not begin
+// with what it had noted before.
+func TestDeploy_IsLookedForFromItsLastCallOn(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]func(a *account, d *deploy.Deployer) *deploy.Deployer{
+		"the server was killed":   func(a *account, _ *deploy.Deployer) *deploy.Deployer { return a.deployer() },
+		"the result was not kept": func(_ *account, d *deploy.Deployer) *deploy.Deployer { return d },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAccount(t, edgegaptest.Options{ListDelay: 10 * time.Second})
+			a.fake.Script(edgegaptest.Fault{Kind: edgegaptest.FaultTooMany, Call: "deploy", RetryAfter: "55", Times: 2},
+				edgegaptest.Fault{Kind: edgegaptest.FaultDropAfter, Call: "deploy"})
+			d, r := a.deployer(), a.request("log")
+			_, err := d.Deploy(t.Context(), r, nil, a.save)
+			require.ErrorIs(t, err, deployer.ErrAmbiguous)
+			saved := a.handles["arena.log-v1"] // from before the call
+			d = again(a, d)
+
+			_, err = d.Deploy(t.Context(), r, &saved, a.save)
+			require.ErrorIs(t, err, deployer.ErrAmbiguous, "it may still show up")
+			require.ErrorIs(t, d.Undeploy(t.Context(), r.Owner, saved), deployer.ErrAmbiguous)
+
+			a.remove(d, r, saved)
+			a.clock.pass(time.Hour)
+			require.Empty(t, a.fake.Running())
+			require.Len(t, a.fake.Started(), 1)
+		})
+	}
+}
+
 func TestUndeploy_WaitsForWhatMayStillShowUp(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, edgegaptest.Options{ListDelay: 10 * time.Second})
@@ -166,13 +200,20 @@ func TestUndeploy_WaitsForWhatMayStillShowUp(t *testing.T) {
 	require.Empty(t, a.live())
 }
 
-// Leaks cost money: what a thousand deployments leave under faults of every kind, killed servers and stopped calls.
+// Leaks cost money: what deployments leave under faults of every kind, killed servers and stopped calls. LEAK_ROUNDS is
+// how many of them each seed makes; CI makes a thousand in all.
 func TestDeployAndUndeploy_LeaveNothingBehind(t *testing.T) {
 	t.Parallel()
+	rounds := 40
+	if text := os.Getenv("LEAK_ROUNDS"); text != "" {
+		var err error
+		rounds, err = strconv.Atoi(text)
+		require.NoError(t, err, "LEAK_ROUNDS is not a number")
+	}
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			leaveNothingBehind(t, seed, 200)
+			leaveNothingBehind(t, seed, rounds)
 		})
 	}
 }
@@ -233,5 +274,6 @@ func leaveNothingBehind(t *testing.T, seed uint64, rounds int) {
 	a.clock.pass(time.Hour)
 	require.Empty(t, a.live())
 	require.Empty(t, a.fake.Running())
-	t.Logf("%d deployments started, %d deploys failed, %d servers killed, 0 left", len(a.fake.Started()), lost, killed)
+	t.Logf("%d rounds, %d deployments started, %d deploys failed, %d servers killed, %d left", rounds, len(a.fake.Started()),
+		lost, killed, len(a.fake.Running()))
 }

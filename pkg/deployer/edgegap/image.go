@@ -15,7 +15,6 @@ type image struct{ host, path, tag string }
 func (i image) String() string { return i.host + "/" + i.path + ":" + i.tag }
 
 var (
-	imagePath = regexp.MustCompile(`^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$`)
 	imageTag  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 	imageHost = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?$`)
 )
@@ -26,23 +25,15 @@ func parseImage(ref resource.Ref, allowLatest bool) (image, error) {
 		return image{}, deployer.Errorf(deployer.ErrUnsupported,
 			"resources with the scheme %s: cannot run on Edgegap; use docker: and an image", scheme)
 	}
-	text := strings.TrimPrefix(ref.Location[len("docker:"):], "//")
-	if strings.Contains(text, "@") {
-		return image{}, fmt.Errorf("resource %s names an image by digest, which Edgegap cannot do; use a tag", ref)
+	named, err := resource.ParseImage(ref)
+	if err != nil {
+		return image{}, err
 	}
-	i := image{host: "docker.io", path: text}
-	if host, rest, found := strings.Cut(text, "/"); found && (strings.ContainsAny(host, ".:") || host == "localhost") {
-		i.host, i.path = host, rest
-	}
-	i.path, i.tag, _ = strings.Cut(i.path, ":")
-	if i.tag == "" {
-		i.tag = ref.Version
-	}
-	if i.host == "docker.io" && !strings.Contains(i.path, "/") {
-		i.path = "library/" + i.path
-	}
+	i := image{host: named.Registry, path: named.Repository, tag: named.Tag}
 	switch {
-	case !imageHost.MatchString(i.host) || len(i.path) > 255 || !imagePath.MatchString(i.path):
+	case named.Digest != "":
+		return image{}, fmt.Errorf("resource %s names an image by digest, which Edgegap cannot do; use a tag", ref)
+	case !imageHost.MatchString(i.host) || !strings.ContainsAny(i.host, ".:") && i.host != "localhost":
 		return image{}, fmt.Errorf("resource %s is not the name of an image; use docker:host/path:tag", ref)
 	case (i.tag == "" || i.tag == "latest") && !allowLatest:
 		return image{}, fmt.Errorf(
@@ -50,8 +41,6 @@ func parseImage(ref resource.Ref, allowLatest bool) (image, error) {
 			ref, prefix)
 	case i.tag == "":
 		i.tag = "latest"
-	case !imageTag.MatchString(i.tag):
-		return image{}, fmt.Errorf("resource %s has a tag that no image can have", ref)
 	}
 	return i, nil
 }

@@ -30,6 +30,8 @@ type view struct {
 	hinted  map[string]bool // ids to ask for at once
 	// leaving are the stops that were asked for, by deployment id and request id, with the time.
 	leaving map[string]map[string]time.Time
+	// sent is when deploys of a deployment id were last on their way, whatever its handle says.
+	sent map[string]time.Time
 	// removed are the deployments that were undeployed, with the time.
 	removed map[string]time.Time
 }
@@ -48,7 +50,7 @@ func (d detail) ended() bool { return d.missing || d.State == edgegap.StateTermi
 func newView() view {
 	return view{
 		listed: map[string]edgegap.DeploymentSummary{}, details: map[string]detail{}, hinted: map[string]bool{},
-		leaving: map[string]map[string]time.Time{}, removed: map[string]time.Time{},
+		leaving: map[string]map[string]time.Time{}, removed: map[string]time.Time{}, sent: map[string]time.Time{},
 	}
 }
 
@@ -142,9 +144,11 @@ func (d *Deployer) sweep(ctx context.Context) error {
 			delete(v.details, id)
 		}
 	}
-	maps.DeleteFunc(v.removed, func(_ string, since time.Time) bool { return began.Sub(since) > memory })
+	old := func(_ string, since time.Time) bool { return began.Sub(since) > memory }
+	maps.DeleteFunc(v.removed, old)
+	maps.DeleteFunc(v.sent, old)
 	for _, leaving := range v.leaving {
-		maps.DeleteFunc(leaving, func(_ string, since time.Time) bool { return began.Sub(since) > memory })
+		maps.DeleteFunc(leaving, old)
 	}
 	maps.DeleteFunc(v.leaving, func(_ string, leaving map[string]time.Time) bool { return len(leaving) == 0 })
 	return nil

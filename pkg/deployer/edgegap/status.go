@@ -132,7 +132,7 @@ func (d *Deployer) status(id string, rec *record) skipper.AppStatus {
 	status := skipper.AppStatus{DeploymentID: id, Instances: map[string]skipper.AppInstanceStatus{}}
 	for _, s := range d.slots(id, rec) {
 		name := fmt.Sprintf("%s-%d", id, s.index)
-		i, ok := d.instance(rec, s)
+		i, ok := d.instance(id, rec, s)
 		if _, twice := status.Instances[name]; !ok || twice && s.leaving {
 			continue
 		}
@@ -154,7 +154,7 @@ func (d *Deployer) status(id string, rec *record) skipper.AppStatus {
 }
 
 // instance is one instance as it is shown; false when nothing of it is left. d.mu is held.
-func (d *Deployer) instance(rec *record, s shown) (skipper.AppInstanceStatus, bool) {
+func (d *Deployer) instance(id string, rec *record, s shown) (skipper.AppInstanceStatus, bool) {
 	now, seen := d.Clock(), d.view.sight(s.Request)
 	if s.Request == "" {
 		seen = sighting{}
@@ -166,7 +166,7 @@ func (d *Deployer) instance(rec *record, s shown) (skipper.AppInstanceStatus, bo
 	state, reason, final := skipper.StateDeploying, "", false
 	switch {
 	case s.leaving && s.Request == "":
-		if s.Asked == 0 || !now.Before(d.settled(&s.attempt)) {
+		if s.Asked == 0 || !now.Before(d.settled(id, &s.attempt)) {
 			return skipper.AppInstanceStatus{}, false
 		}
 		state = skipper.StateUndeployed

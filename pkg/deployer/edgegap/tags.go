@@ -74,11 +74,11 @@ func nonceTime(nonce string) time.Time {
 }
 
 // tagsOf are those of one attempt.
-func (d *Deployer) tagsOf(r deployer.Request, id string, index int, nonce string, own []string) []string {
+func (d *Deployer) tagsOf(p plan, index int, nonce string) []string {
 	tags := []string{
-		peopleTag, d.owner, idTag(id), hashTag(deployer.SpecHash(r)), indexPrefix + strconv.Itoa(index), noncePrefix + nonce,
+		peopleTag, d.owner, idTag(p.id), hashTag(p.hash), indexPrefix + strconv.Itoa(index), noncePrefix + nonce,
 	}
-	return append(append(tags, whoseTags(r.Owner, id)...), own...)
+	return append(append(tags, whoseTags(p.request.Owner, p.id)...), p.spec.tags...)
 }
 
 // whoseTags spell out what the other tags are digests of.

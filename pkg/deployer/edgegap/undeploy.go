@@ -42,13 +42,15 @@ func (d *Deployer) Undeploy(ctx context.Context, _ deployer.Owner, h deployer.Ha
 	var waiting error
 	if rec != nil {
 		ids = append(ids, rec.requests()...)
+		d.mu.Lock()
 		for _, a := range rec.attempts() {
-			if a.open() && !slices.Contains(nonces, a.Nonce) && began.Before(d.settled(a.attempt)) {
+			if until := d.settled(h.ID, a.attempt); a.open() && !slices.Contains(nonces, a.Nonce) && began.Before(until) {
 				waiting = deployer.Errorf(deployer.ErrAmbiguous,
 					"a deployment of %s was asked for without an answer; it is looked for until %s, to be stopped", h.ID,
-					d.settled(a.attempt).UTC().Format(time.RFC3339))
+					until.UTC().Format(time.RFC3339))
 			}
 		}
+		d.mu.Unlock()
 	}
 	return errors.Join(d.stop(ctx, h.ID, ids), waiting)
 }

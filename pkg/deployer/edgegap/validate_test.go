@@ -87,7 +87,7 @@ func TestValidate_NamesEveryProblem(t *testing.T) {
 			"make the same variable LONG",
 		}},
 		"image, latest":  {image("docker:acme/arena"), []string{"has no tag of its own"}},
-		"image, digest":  {image("docker:acme/arena@sha256:0011"), []string{"by digest"}},
+		"image, digest":  {image("docker:acme/arena@sha256:" + strings.Repeat("01", 32)), []string{"by digest"}},
 		"image, odd":     {image("docker:ACME/arena:1"), []string{"is not the name of an image"}},
 		"no image":       {image("maven://g:a:1.0"), []string{"resources with the scheme maven: cannot run on Edgegap"}},
 		"negative count": {func(r *deployer.Request) { r.Count = -1 }, []string{"must not be negative"}},

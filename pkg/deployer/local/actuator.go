@@ -12,19 +12,16 @@ import (
 
 // Instance gives the address of a running instance, and the credentials of app-admin.
 func (d *Deployer) Instance(ctx context.Context, h deployer.Handle, id string) (*url.URL, http.Header, error) {
-	rec, err := d.load(h, sync.OnceValues(processes))
-	if err == nil {
-		err = d.here(h.ID, rec)
-	}
+	d.begin()
+	rec, err := d.view(h, sync.OnceValues(processes))
 	if err != nil {
 		return nil, nil, err
 	}
 	if rec == nil {
 		rec = &record{}
 	}
-	for _, i := range rec.Instances {
-		o := d.look(ctx, rec, i)
-		if guid(h.ID, i) != id || o.state != skipper.StateDeployed || o.url == "" {
+	for _, o := range d.observe(ctx, rec) {
+		if guid(h.ID, o.instance) != id || o.state != skipper.StateDeployed || o.url == "" {
 			continue
 		}
 		base, err := url.Parse(o.url)

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -43,6 +44,10 @@ func (d *Deployer) plan(ctx context.Context, id string, r deployer.Request) (pla
 	}
 	p.command = []string{file}
 	if p.java {
+		if s.debugOption(0) == "" && (s.DebugAddress != "" || s.DebugPort > 0) { // as in the reference
+			d.Logger.WarnContext(ctx, "no debugger: the address is none", "deployment", id, "debug_address", s.DebugAddress,
+				"debug_port", s.DebugPort)
+		}
 		p.command, err = d.javaCommand(s, r, file)
 	}
 	return p, err
@@ -107,7 +112,7 @@ func maxHeap(r deployer.Request) (int, error) {
 func (d *Deployer) java(s Settings, r deployer.Request) (string, error) {
 	version := r.Deployment[deployer.PropertyPrefix+"bootVersion"]
 	if version == "" {
-		version = "3"
+		version = cmp.Or(r.Deployment[deployer.PropertyPrefix+"boot-version"], "3")
 	}
 	candidates := []string{s.JavaCmd}
 	if s.JavaCmd == "" || s.JavaCmd == "java" {

@@ -21,6 +21,12 @@ func (d *Deployer) Deploy(ctx context.Context, r deployer.Request, previous *dep
 	if err != nil {
 		return deployer.Handle{}, err
 	}
+	d.begin()
+	release, err := d.hold(ctx, id)
+	if err != nil {
+		return deployer.Handle{}, err
+	}
+	defer release()
 	h := deployer.Handle{ID: id, SpecHash: deployer.SpecHash(r)}
 	if previous != nil {
 		h.Data = previous.Data
@@ -53,6 +59,7 @@ func (d *Deployer) intended(ctx context.Context, r deployer.Request, h deployer.
 			return nil, deployer.Errorf(deployer.ErrUnavailable, "release ports: %w", err)
 		}
 		rec = d.newRecord(h.ID, h.SpecHash, s)
+		rec.Rev = 1
 		rec.grow(r.Count)
 		return rec, nil
 	}
@@ -89,8 +96,8 @@ func (d *Deployer) keepPorts(ctx context.Context, id string, rec *record) error 
 // which could not.
 func (d *Deployer) adopt(id string, rec *record, table func() ([]process, error)) error {
 	for _, i := range rec.idle() {
-		if c := d.child(i.Nonce); c != nil {
-			*i = c.instance
+		if r := d.run(*i); r != nil {
+			*i = r.instance
 		}
 	}
 	idle := rec.idle()
@@ -103,7 +110,7 @@ func (d *Deployer) adopt(id string, rec *record, table func() ([]process, error)
 	}
 	for _, i := range idle {
 		at := slices.IndexFunc(all, func(p process) bool {
-			return p.leads() && d.ours(p.mark, id) && p.mark.index == i.Index
+			return p.leads() && d.ours(p.mark, id) && p.mark.index == i.Index && p.mark.nonce == i.key()
 		})
 		if at < 0 {
 			continue
@@ -111,7 +118,9 @@ func (d *Deployer) adopt(id string, rec *record, table func() ([]process, error)
 		if all[at].mark.hash != rec.Hash {
 			return exists(id)
 		}
+		last, quick := i.Last, i.Quick
 		*i = d.instanceOf(all[at])
+		i.Last, i.Quick = last, quick
 	}
 	return nil
 }
@@ -120,12 +129,13 @@ func (d *Deployer) adopt(id string, rec *record, table func() ([]process, error)
 func (d *Deployer) complete(ctx context.Context, r deployer.Request, h deployer.Handle, rec *record,
 	save func(deployer.Handle) error,
 ) (deployer.Handle, error) {
+	rec.Stop = nil
 	if len(rec.idle()) > 0 {
 		p, err := d.plan(ctx, h.ID, r)
 		if err != nil {
 			return h, err
 		}
-		if err := d.givePorts(ctx, p, rec); err != nil {
+		if err := d.givePorts(ctx, p, rec, rec.idle()); err != nil {
 			return h, err
 		}
 		if err := ctx.Err(); err != nil {
@@ -135,15 +145,17 @@ func (d *Deployer) complete(ctx context.Context, r deployer.Request, h deployer.
 			return h, err
 		}
 		h = rec.handle(h)
-		if err := d.note(h); err != nil {
+		if err := d.keepLaunch(rec, h.ID, r); err != nil {
+			return h, err
+		}
+		if err := d.note(rec); err != nil {
 			return h, err
 		}
 		if err := d.startAll(ctx, p, rec); err != nil {
 			return rec.handle(h), err
 		}
 	}
-	h = rec.handle(h)
-	return h, d.note(h)
+	return rec.handle(h), d.note(rec)
 }
 
 // startAll starts the instances that were not started, and notes each at once. It ends with ctx: a server that stops,
@@ -172,6 +184,12 @@ func (d *Deployer) Scale(ctx context.Context, r deployer.Request, h deployer.Han
 	if err := d.Validate(ctx, r); err != nil {
 		return h, err
 	}
+	d.begin()
+	release, err := d.hold(ctx, h.ID)
+	if err != nil {
+		return h, err
+	}
+	defer release()
 	table := sync.OnceValues(processes)
 	rec, err := d.load(h, table)
 	if err != nil {
@@ -189,6 +207,7 @@ func (d *Deployer) Scale(ctx context.Context, r deployer.Request, h deployer.Han
 	if err := d.shrink(ctx, h.ID, rec, count); err != nil {
 		return h, err
 	}
+	rec.Rev++
 	rec.grow(count)
 	return d.complete(ctx, r, h, rec, save)
 }
@@ -199,6 +218,9 @@ func (d *Deployer) shrink(ctx context.Context, id string, rec *record, count int
 		return nil
 	}
 	gone := rec.Instances[count:]
+	if err := d.noteStop(rec, count); err != nil {
+		return err
+	}
 	if err := d.stop(ctx, id, count, gone, rec.grace()); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (d *Deployer) Discover(_ context.Context, filter deployer.Owner) ([]deploye
 	}
 	found := map[string]deployer.Found{}
 	for _, p := range all {
-		if p.mark.owner.Account != d.Account || !matches(filter, p.mark.owner) {
+		if p.mark.owner.Account != d.Account || !p.mark.owner.Matches(filter) {
 			continue
 		}
 		since := startTime(p)
@@ -30,12 +30,4 @@ func (d *Deployer) Discover(_ context.Context, filter deployer.Owner) ([]deploye
 		}
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b deployer.Found) int { return strings.Compare(a.ID, b.ID) }), nil
-}
-
-func matches(filter, o deployer.Owner) bool {
-	return filter.Installation == o.Installation &&
-		(filter.Account == "" || filter.Account == o.Account) &&
-		(filter.Release == "" || filter.Release == o.Release) &&
-		(filter.Version == 0 || filter.Version == o.Version) &&
-		(filter.App == "" || filter.App == o.App)
 }

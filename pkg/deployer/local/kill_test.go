@@ -24,11 +24,12 @@ const (
 	dirVariable    = "SKIFF_TEST_DIR"
 	nameVariable   = "SKIFF_TEST_NAME"
 
-	atSave   = "save"   // the handle is saved, nothing was started
-	atStart  = "start"  // one of two processes was started, the handle was not returned
-	atReturn = "return" // the handle was returned
-	atHalf   = "half"   // half of many applications that end at once were started
-	atAnyOne = "any"    // anywhere while many applications that end at once are started
+	atSave     = "save"     // the handle is saved, nothing was started
+	atStart    = "start"    // one of two processes was started, the handle was not returned
+	atReturn   = "return"   // the handle was returned
+	atHalf     = "half"     // half of many applications that end at once were started
+	atAnyOne   = "any"      // anywhere while many applications that end at once are started
+	atRestarts = "restarts" // one that ends at once is started again and again
 
 	stoodStill = "still" // a file that is there when half were started
 )
@@ -54,6 +55,11 @@ func serve(mode string) int {
 	r.Count = 2
 	if mode == atHalf || mode == atAnyOne {
 		r = tracing(os.Getenv(nameVariable), os.Getenv(dirVariable))
+	}
+	if mode == atRestarts {
+		r = tracing(os.Getenv(nameVariable), os.Getenv(dirVariable))
+		r.Count = 1
+		r.Deployment[prefix+"restart-policy"], r.Deployment[prefix+"restart-delay"] = "always", "0"
 	}
 	h, err := d.Deploy(context.Background(), r, nil, func(h deployer.Handle) error {
 		if mode != atReturn {

@@ -38,6 +38,8 @@ type Ports interface {
 type Resolver interface {
 	// File gives the path of a file on this machine.
 	File(ctx context.Context, ref resource.Ref) (string, error)
+	// Schemes lists the schemes of the resources that have files here.
+	Schemes() []string
 }
 
 // Config is what a deployer needs. Everything is required but Environ.
@@ -57,23 +59,37 @@ type Config struct {
 type Deployer struct {
 	Config
 
-	host     string // id of this machine among the servers of the installation
-	boot     string // id of this run of the machine
-	http     *http.Client
-	named    sync.Once
-	address  string // see ownAddress
+	host string // id of this machine among the servers of the installation
+	boot string // id of this run of the machine
+	http *http.Client
+
+	address  string        // see ownAddress
+	slots    chan struct{} // a probe takes one
+	once     sync.Once     // see begin
+	wake     chan struct{}
+	life     context.Context // of care; ends with Close
+	endLife  context.CancelFunc
+	stopping chan struct{}
+	watchers sync.WaitGroup // all that works beside the calls
+	charge   *os.File       // see inCharge; care's alone
+	rotated  time.Time      // when logs were looked at; care's alone
+	rotating sync.RWMutex   // held while a log file is put aside, and by its readers
+
 	mu       sync.Mutex
-	children map[string]*child    // processes we are the parent of, by nonce
-	started  map[string]bool      // nonces whose startup probe has passed
+	closed   bool
+	runs     map[string]*run      // live processes, by key of their instance
+	memory   map[string]*known    // deployments by id
 	deadline map[string]time.Time // ends of grace periods that have begun
 }
 
 var (
-	_ deployer.Deployer = (*Deployer)(nil)
-	_ deployer.Actuator = (*Deployer)(nil)
+	_ deployer.Deployer  = (*Deployer)(nil)
+	_ deployer.Actuator  = (*Deployer)(nil)
+	_ deployer.LogReader = (*Deployer)(nil)
 )
 
-// New makes a deployer; it starts nothing. ErrUnsupported on systems other than Linux.
+// New makes a deployer. With its first call it takes over the processes of an earlier one and begins to look after them,
+// until Close. ErrUnsupported on systems other than Linux.
 func New(c Config) (*Deployer, error) {
 	boot, err := bootID()
 	if err != nil {
@@ -89,12 +105,14 @@ func New(c Config) (*Deployer, error) {
 	if os.Getpid() == 1 {
 		c.Logger.Warn("the server is process 1: what applications leave behind is not reaped; run the container with --init")
 	}
+	life, endLife := context.WithCancel(context.Background()) //nolint:forbidigo // care lasts until Close, not until a call ends
 	return &Deployer{
-		Config: c, host: host, boot: boot,
+		slots: make(chan struct{}, probesAtOnce), wake: make(chan struct{}, 1), life: life, endLife: endLife,
+		stopping: make(chan struct{}), Config: c, host: host, boot: boot,
 		http: &http.Client{
 			Timeout: probeTimeout, Transport: &http.Transport{DisableKeepAlives: true},
 		},
-		children: map[string]*child{}, started: map[string]bool{}, deadline: map[string]time.Time{},
+		runs: map[string]*run{}, memory: map[string]*known{}, deadline: map[string]time.Time{},
 	}, nil
 }
 
@@ -129,6 +147,7 @@ func (d *Deployer) ID(r deployer.Request) (string, error) {
 
 // Ping says whether working directories can be made.
 func (d *Deployer) Ping(context.Context) error {
+	d.begin()
 	root := d.Settings.WorkingDirectoriesRoot
 	err := os.MkdirAll(root, 0o750)
 	if err == nil {
@@ -140,12 +159,6 @@ func (d *Deployer) Ping(context.Context) error {
 	if err != nil {
 		return deployer.Errorf(deployer.ErrUnavailable, "working-directories-root cannot be used: %w", err)
 	}
-	return nil
-}
-
-// Close lets go of idle connections; applications keep running.
-func (d *Deployer) Close(context.Context) error {
-	d.http.CloseIdleConnections()
 	return nil
 }
 

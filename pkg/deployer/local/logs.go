@@ -16,10 +16,8 @@ import (
 
 // Logs joins the log files of all instances.
 func (d *Deployer) Logs(_ context.Context, h deployer.Handle, limit int64) (string, error) {
-	rec, err := d.load(h, sync.OnceValues(processes))
-	if err == nil {
-		err = d.here(h.ID, rec)
-	}
+	d.begin()
+	rec, err := d.view(h, sync.OnceValues(processes))
 	if err != nil || rec == nil || rec.InheritLogging {
 		return "", err
 	}

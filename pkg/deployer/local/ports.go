@@ -13,13 +13,13 @@ import (
 
 // givePorts sees to it that every instance about to start has a port: a fixed one, the one it was given before if that
 // is still free, a spare one of the deployment, or one newly leased.
-func (d *Deployer) givePorts(ctx context.Context, p plan, rec *record) error {
-	port, fixed, err := fixedPort(p.request)
+func (d *Deployer) givePorts(ctx context.Context, p plan, rec *record, idle []*instance) error {
+	port, fixed, err := deployer.FixedPort(p.request.Properties)
 	if err != nil {
 		return deployer.Errorf(deployer.ErrInvalid, "%w", err)
 	}
 	var without []*instance
-	for _, i := range rec.idle() {
+	for _, i := range idle {
 		switch {
 		case fixed:
 			i.Port = max(port, 0)

@@ -3,6 +3,7 @@ package local
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -105,4 +106,14 @@ func ephemeral() (low, high int) {
 		return 0, 0
 	}
 	return low, high
+}
+
+// inGroup makes a process start in a control group.
+func inGroup(cmd *exec.Cmd, dir string) (release func(), err error) {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(folder.Fd())
+	return func() { _ = folder.Close() }, nil // it was only pointed at
 }

@@ -3,6 +3,7 @@
 package local
 
 import (
+	"os/exec"
 	"syscall"
 	"time"
 
@@ -14,9 +15,10 @@ func bootID() (string, error) {
 	return "", deployer.Errorf(deployer.ErrUnsupported, "the local platform needs Linux")
 }
 
-func apart() *syscall.SysProcAttr   { return nil }
-func live(int) (process, bool)      { return process{}, false }
-func processes() ([]process, error) { return nil, deployer.ErrUnsupported }
-func signalGroup(int, bool)         {}
-func startTime(process) time.Time   { return time.Time{} }
-func ephemeral() (low, high int)    { return 0, 0 }
+func apart() *syscall.SysProcAttr               { return nil }
+func live(int) (process, bool)                  { return process{}, false }
+func processes() ([]process, error)             { return nil, deployer.ErrUnsupported }
+func signalGroup(int, bool)                     {}
+func startTime(process) time.Time               { return time.Time{} }
+func inGroup(*exec.Cmd, string) (func(), error) { return nil, deployer.ErrUnsupported }
+func ephemeral() (low, high int)                { return 0, 0 }

@@ -33,7 +33,32 @@ type Settings struct {
 	AdminUser, AdminPassword string
 	StartupProbePath         string
 	HealthProbePath          string
+	LimitMemory, LimitCPU    string // of each instance, as 512m and 1.5 or 500m; empty: none. They need cgroups
+	Care
 }
+
+// Care are the settings that count while an application runs.
+type Care struct {
+	RestartPolicy string `json:"restartPolicy,omitempty"` // never, on-failure or always; see the constants
+	RestartDelay  int    `json:"restartDelay,omitempty"`  // seconds before the first restart; doubles up to a minute
+	OnLost        string `json:"onLost,omitempty"`        // report or restart; empty: as the restart policy says
+	OnServerExit  string `json:"onServerExit,omitempty"`  // leave or stop
+	LogMaxSize    int    `json:"logMaxSize,omitempty"`    // megabytes of a log file before it is put aside; 0: never
+	LogMaxFiles   int    `json:"logMaxFiles,omitempty"`   // of those put aside, how many are kept
+}
+
+// Values of settings.
+const (
+	RestartNever     = "never"      // an instance that ended has failed, as in the reference
+	RestartOnFailure = "on-failure" // it starts again unless it ended with code 0
+	RestartAlways    = "always"
+
+	LostReport  = "report"  // what ended while no server watched has failed
+	LostRestart = "restart" // it starts again
+
+	ExitLeave = "leave" // applications outlive the server
+	ExitStop  = "stop"  // an orderly end of the server stops them; one that is killed leaves them
+)
 
 const defaultShutdownTimeout = 30
 
@@ -44,6 +69,9 @@ func DefaultSettings(root string) Settings {
 		EnvVarsToInherit: []string{"TMP", "LANG", "LANGUAGE", "LC_.*", "PATH", "SPRING_APPLICATION_JSON"},
 		JavaCmd:          "java", ShutdownTimeout: defaultShutdownTimeout, UseSpringApplicationJSON: true,
 		PortLow: 20000, PortHigh: 61000, DebugSuspend: "y",
+		Care: Care{
+			RestartPolicy: RestartNever, RestartDelay: 1, OnServerExit: ExitLeave, LogMaxSize: 16, LogMaxFiles: 4,
+		},
 	}
 }
 
@@ -70,10 +98,12 @@ func (s *Settings) set(name, value string) error {
 		"debugaddress": &s.DebugAddress, "debugsuspend": &s.DebugSuspend, "hostname": &s.Hostname,
 		"appadmin.user": &s.AdminUser, "appadmin.password": &s.AdminPassword,
 		"startupprobe.path": &s.StartupProbePath, "healthprobe.path": &s.HealthProbePath,
+		"restartpolicy": &s.RestartPolicy, "onlost": &s.OnLost, "onserverexit": &s.OnServerExit,
+		"limits.memory": &s.LimitMemory, "limits.cpu": &s.LimitCPU,
 	}
 	numbers := map[string]*int{
 		"shutdowntimeout": &s.ShutdownTimeout, "portrange.low": &s.PortLow, "portrange.high": &s.PortHigh,
-		"debugport": &s.DebugPort,
+		"debugport": &s.DebugPort, "restartdelay": &s.RestartDelay, "logmaxfiles": &s.LogMaxFiles,
 	}
 	switches := map[string]*bool{
 		"deletefilesonexit": &s.DeleteFilesOnExit, "usespringapplicationjson": &s.UseSpringApplicationJSON,
@@ -95,6 +125,8 @@ func (s *Settings) set(name, value string) error {
 			s.JavaHomePath = map[string]string{}
 		}
 		s.JavaHomePath[version] = value
+	} else if name == "logmaxsize" {
+		s.LogMaxSize, err = deployer.Megabytes(value)
 	} else if name == "envvarstoinherit" {
 		s.EnvVarsToInherit = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
 		_, err = s.inherits()
@@ -106,6 +138,45 @@ func (s *Settings) set(name, value string) error {
 func (s *Settings) inherits() (*regexp.Regexp, error) {
 	return regexp.Compile(`^(?:` + strings.Join(s.EnvVarsToInherit, "|") + `)$`)
 }
+
+// check finds values that are out of their range.
+func (s *Settings) check() []error {
+	var problems []error
+	for _, c := range []struct {
+		name, value string
+		allowed     []string
+	}{
+		{"restart-policy", s.RestartPolicy, []string{RestartNever, RestartOnFailure, RestartAlways}},
+		{"on-lost", s.OnLost, []string{"", LostReport, LostRestart}},
+		{"on-server-exit", s.OnServerExit, []string{ExitLeave, ExitStop}},
+		{"debug-suspend", s.DebugSuspend, []string{"y", "n"}},
+	} {
+		if !slices.Contains(c.allowed, c.value) {
+			problems = append(problems, fmt.Errorf("%s is %q; one of %s is due", c.name, c.value,
+				strings.TrimPrefix(strings.Join(c.allowed, ", "), ", ")))
+		}
+	}
+	for _, c := range []struct {
+		name       string
+		value, low int
+	}{
+		{"shutdown-timeout", s.ShutdownTimeout, -1}, {"restart-delay", s.RestartDelay, 0}, {"log-max-files", s.LogMaxFiles, 0},
+	} {
+		if c.value < c.low || c.value > maxSetting {
+			problems = append(problems, fmt.Errorf("%s is %d; a number from %d to %d is due", c.name, c.value, c.low, maxSetting))
+		}
+	}
+	if s.PortLow < 1 || s.PortHigh > 1<<16 || s.PortLow >= s.PortHigh {
+		problems = append(problems, fmt.Errorf(
+			"port-range: low must be above 0 and below high, found { low=%d, high=%d }", s.PortLow, s.PortHigh))
+	}
+	if _, err := s.limits(); err != nil {
+		problems = append(problems, err)
+	}
+	return problems
+}
+
+const maxSetting = 1_000_000
 
 // settings are those of the account with the deployment properties of a request over them.
 func (d *Deployer) settings(r deployer.Request) (Settings, error) {

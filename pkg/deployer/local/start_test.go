@@ -260,6 +260,7 @@ func TestDataFolder_MayBeGivenAsRelativePath(t *testing.T) {
 	relative.Settings.WorkingDirectoriesRoot = filepath.Join(relative.DataDir, "apps")
 	d, err := local.New(relative)
 	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close(context.WithoutCancel(t.Context()))) })
 	h := a.deploy(d, a.request("log"))
 
 	status := await(t, a.deployer(), h, skipper.StateDeployed)

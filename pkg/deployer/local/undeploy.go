@@ -13,6 +13,12 @@ import (
 // Undeploy stops all processes of a deployment, whoever started them, and returns when they are gone: SIGTERM, the
 // shutdown timeout, then SIGKILL. ErrUnavailable when ctx ends before; called again, it goes on where it was.
 func (d *Deployer) Undeploy(ctx context.Context, _ deployer.Owner, h deployer.Handle) error {
+	d.begin()
+	release, err := d.hold(ctx, h.ID)
+	if err != nil {
+		return err
+	}
+	defer release()
 	rec, err := d.load(h, sync.OnceValues(processes))
 	if err != nil {
 		return err
@@ -23,6 +29,9 @@ func (d *Deployer) Undeploy(ctx context.Context, _ deployer.Owner, h deployer.Ha
 	if rec == nil {
 		rec = d.newRecord(h.ID, "", d.Settings)
 	}
+	if err := d.noteStop(rec, 0); err != nil {
+		return err
+	}
 	if err := d.stop(ctx, h.ID, 0, rec.Instances, rec.grace()); err != nil {
 		return err
 	}
@@ -32,9 +41,14 @@ func (d *Deployer) Undeploy(ctx context.Context, _ deployer.Owner, h deployer.Ha
 	if err := rec.removeFiles(); err != nil {
 		return deployer.Errorf(deployer.ErrUnavailable, "remove the logs of %s: %w", h.ID, err)
 	}
-	if err := removeFile(d.file(h.ID)); err != nil {
-		return deployer.Errorf(deployer.ErrUnavailable, "forget %s: %w", h.ID, err)
+	for _, file := range []string{d.launchFile(h.ID), d.file(h.ID)} {
+		if err := removeFile(file); err != nil {
+			return deployer.Errorf(deployer.ErrUnavailable, "forget %s: %w", h.ID, err)
+		}
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.memory, h.ID)
 	return nil
 }
 
@@ -68,7 +82,7 @@ func (d *Deployer) stop(ctx context.Context, id string, from int, leaders []inst
 			return deployer.Errorf(deployer.ErrUnavailable, "process %d of %s does not end, though killed", left[0].pid, id)
 		}
 		signal(left, force)
-		if err := d.await(ctx, left, deadline, force); err != nil {
+		if err := d.awaitEnd(ctx, left, deadline, force); err != nil {
 			return deployer.Errorf(deployer.ErrUnavailable, "stop %s: %d processes are still ending: %w", id, len(left), err)
 		}
 	}
@@ -88,9 +102,16 @@ func (d *Deployer) forget(key string, gone []instance) {
 	defer d.mu.Unlock()
 	delete(d.deadline, key)
 	for _, i := range gone {
-		delete(d.children, i.Nonce)
-		delete(d.started, i.Nonce)
+		delete(d.runs, i.key())
+		d.unlimit(i)
 	}
+}
+
+// drop forgets the run of an instance that has ended.
+func (d *Deployer) drop(i instance) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.runs, i.key())
 }
 
 // members lists the live processes of the instances from an index on. The table is read anew each time: between two
@@ -131,8 +152,8 @@ func signal(members []process, force bool) {
 	}
 }
 
-// await waits until the processes have ended, or until it is time for the next signal.
-func (d *Deployer) await(ctx context.Context, members []process, deadline time.Time, force bool) error {
+// awaitEnd waits until the processes have ended, or until it is time for the next signal.
+func (d *Deployer) awaitEnd(ctx context.Context, members []process, deadline time.Time, force bool) error {
 	for pause := firstPoll; ; pause = min(2*pause, longestPoll) {
 		select {
 		case <-ctx.Done():

@@ -127,12 +127,19 @@ func (v *version) body() map[string]any {
 	body := map[string]any{
 		"create_time": stamp(v.Created), "last_updated": stamp(v.Updated), "caching_percent": 0.0,
 		"dns_config": nil, "endpoint_storage": nil, "private_username": nil, "private_token": nil,
-		"envs": []any{}, "ports": []any{}, "termination_grace_period_seconds": nil,
+		"envs": []any{}, "termination_grace_period_seconds": nil,
 	}
 	if flag(v.Fields, "force_cache") {
 		body["caching_percent"] = 1.0
 	}
 	maps.Copy(body, v.Fields)
+	ports := []any{}
+	for _, sent := range objects(v.Fields, "ports") {
+		port := map[string]any{"name": nil, "to_check": true, "tls_upgrade": false}
+		maps.Copy(port, sent)
+		ports = append(ports, port)
+	}
+	body["ports"] = ports
 	return body
 }
 

@@ -3,6 +3,7 @@ package edgegaptest
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -31,7 +32,7 @@ type fleet struct {
 	Hosts []*Host `json:"hosts"`
 }
 
-// AddFleet makes a private fleet for the first organization, as the dashboard does.
+// AddFleet makes a private fleet for the first organization, as the dashboard does, in place of one of the same name.
 func (f *Fake) AddFleet(name string, hosts ...Host) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -50,7 +51,7 @@ func (f *Fake) AddFleet(name string, hosts ...Host) error {
 		fl.Hosts = append(fl.Hosts, &host)
 	}
 	o := f.state.Organizations[0]
-	o.Fleets = append(o.Fleets, fl)
+	o.Fleets = append(slices.DeleteFunc(o.Fleets, func(other *fleet) bool { return other.Name == name }), fl)
 	return f.save()
 }
 

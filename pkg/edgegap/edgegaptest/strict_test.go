@@ -208,6 +208,9 @@ func TestApplicationsAndVersionsRefuse(t *testing.T) {
 		"tls on UDP":     {strings.Replace(versionBody("2", ""), `"UDP"`, `"UDP","tls_upgrade":true`, 1), 400},
 		"storage":        {versionBody("2", `,"endpoint_storage":"none"`), 400},
 	}
+	kept := b.want(200, "GET", versionTo+"/1", "").text
+	require.Contains(t, kept, `"to_check":true`, "what was left out has its default")
+	require.Contains(t, kept, `"tls_upgrade":false`)
 	for name, c := range versions {
 		got, err := b.call("POST", versionTo, c.body)
 		require.NoError(t, err, name)
