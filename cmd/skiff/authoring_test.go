@@ -56,7 +56,7 @@ func TestAuthoring_FromNothingToARunningRelease(t *testing.T) {
 	said, code := p.skiff("release", "upgrade", "demo", "--package-name", "demo", "--file", write(t, "greeting: ''\ntitle: x\n"))
 	require.Equal(t, 4, code, said)
 	require.Equal(t, "error: the values do not fit values.schema.json of package demo: "+
-		"greeting must have at least 1 characters, has 0; title is not a known key\n", said)
+		"greeting must have at least 1 character, has 0; title is not a known key\n", said)
 	p.must("release", "upgrade", "demo", "--package-name", "demo", "--file", write(t, "greeting: Again\n"), "--wait",
 		"--timeout", "60s")
 	said, code = p.skiff("release", "install", "other", "--package-name", "demo", "--file", write(t, "version: 1.0\n"))
