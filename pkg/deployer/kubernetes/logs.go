@@ -147,9 +147,11 @@ func (d *Deployer) ReadLogs(ctx context.Context, h deployer.Handle, o deployer.L
 	emit func(deployer.LogLine) error,
 ) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	r := &reader{deployer: d, options: o, cancel: cancel, reading: map[string]bool{}, emit: emit}
-	defer r.group.Wait()
+	defer func() {
+		cancel(nil)
+		r.group.Wait()
+	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for first := true; ; first = false {
@@ -198,6 +200,7 @@ type reader struct {
 
 	mu      sync.Mutex
 	reading map[string]bool // by uid
+	refused bool            // the caller wants no more
 	emit    func(deployer.LogLine) error
 }
 
@@ -234,6 +237,20 @@ func (r *reader) start(ctx context.Context, pod *corev1.Pod, isNew bool) {
 	})
 }
 
+// hand gives a line to the caller, unless one before was refused; false when there is to be no more.
+func (r *reader) hand(line deployer.LogLine) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refused {
+		return false
+	}
+	if err := r.emit(line); err != nil {
+		r.refused = true
+		r.cancel(err)
+	}
+	return !r.refused
+}
+
 func (r *reader) read(ctx context.Context, pod *corev1.Pod, o corev1.PodLogOptions) error {
 	stream, err := r.deployer.logStream(ctx, pod.Name, o)
 	if err != nil {
@@ -258,11 +275,7 @@ func (r *reader) read(ctx context.Context, pod *corev1.Pod, o corev1.PodLogOptio
 		if line.Time.Before(r.options.Since) && !line.Time.IsZero() {
 			continue
 		}
-		r.mu.Lock()
-		err = r.emit(line)
-		r.mu.Unlock()
-		if err != nil {
-			r.cancel(err)
+		if !r.hand(line) {
 			return nil
 		}
 	}
