@@ -285,7 +285,7 @@ func TestLoad_RefusesWithASentenceForEachProblem(t *testing.T) {
 		{name: "key given a list", file: "server.port: [1]", want: []string{"must be a single value"}},
 		{
 			name:    "unknown variable",
-			environ: []string{"SKIFF_SERVER_PROT=1", "SKIFF_URL=u", "SKIFF_TEST_REQUIRE=x", "SKIFF_OWNER=y"},
+			environ: []string{"SKIFF_SERVER_PROT=1", "SKIFF_URL=u", "SKIFF_TEST_REQUIRE=x", "SKIFF_TEST_ANYTHING=z", "SKIFF_OWNER=y"},
 			want:    []string{"SKIFF_SERVER_PROT is no variable of skiff; did you mean SKIFF_SERVER_PORT?"},
 		},
 		{

@@ -60,7 +60,7 @@ func (l *loader) isDotted(name string) bool {
 // foreign tells variables that are no configuration: those of the command line and of tests, the owner mark that
 // applications get, and what Kubernetes says about a service that happens to be named skiff or server.
 func (l *loader) foreign(name string) bool {
-	if slices.Contains([]string{"SKIFF_TEST_REQUIRE", "SKIFF_OWNER", jsonVariable}, name) || commandLine.MatchString(name) {
+	if name == "SKIFF_OWNER" || name == jsonVariable || strings.HasPrefix(name, "SKIFF_TEST_") || commandLine.MatchString(name) {
 		return true
 	}
 	_, kubernetes := l.environ["KUBERNETES_SERVICE_HOST"]
