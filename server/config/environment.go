@@ -101,9 +101,10 @@ func variable(s setting, dash, name string) string {
 	segments := make([]string, len(s.spelled))
 	for i, segment := range s.spelled {
 		segments[i] = strings.ReplaceAll(strings.ToUpper(segment), "-", dash)
-		if segment == wildcard {
+		switch segment {
+		case wildcard:
 			segments[i] = name
-		} else if segment == remainder {
+		case remainder:
 			segments[i] = "(.+)"
 		}
 	}

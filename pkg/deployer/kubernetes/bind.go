@@ -24,7 +24,7 @@ func fill(v reflect.Value, raw any, at string) error {
 	if raw == nil {
 		return nil
 	}
-	if u, ok := v.Addr().Interface().(json.Unmarshaler); ok {
+	if u, ok := reflect.TypeAssert[json.Unmarshaler](v.Addr()); ok {
 		text, err := json.Marshal(raw)
 		if err == nil {
 			err = u.UnmarshalJSON(text)

@@ -223,11 +223,11 @@ func (d *Deployer) applyService(ctx context.Context, wanted *corev1.Service) err
 }
 
 // Scale sets the number of pods; those that are there keep running.
-func (d *Deployer) Scale(ctx context.Context, r deployer.Request, h deployer.Handle, count int,
+func (d *Deployer) Scale(ctx context.Context, _ deployer.Request, h deployer.Handle, instances int,
 	save func(deployer.Handle) error,
 ) (deployer.Handle, error) {
-	if count < 0 {
-		return h, deployer.Errorf(deployer.ErrInvalid, "the count is %d; it must not be negative", count)
+	if instances < 0 {
+		return h, deployer.Errorf(deployer.ErrInvalid, "the count is %d; it must not be negative", instances)
 	}
 	if err := ended(ctx, "scale "+h.ID); err != nil {
 		return h, err
@@ -251,12 +251,13 @@ func (d *Deployer) Scale(ctx context.Context, r deployer.Request, h deployer.Han
 	if _, ok := there.(*appsv1.StatefulSet); ok {
 		resource = "statefulsets"
 	}
-	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, count)
+	replicas := count(instances)
+	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
 	err = d.client.apps.Patch(types.MergePatchType).Namespace(d.namespace).Resource(resource).Name(h.ID).
 		SubResource("scale").Param("fieldManager", fieldManager).Body(patch).Do(ctx).Error()
 	if err != nil {
 		return h, changing("scale "+h.ID, err)
 	}
-	d.scaled(h.ID, count)
+	d.scaled(h.ID, replicas)
 	return h, nil
 }

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/skiff-project/skiff/pkg/deployer"
 )
@@ -134,7 +136,7 @@ func (d *Deployer) logStream(ctx context.Context, pod string, o corev1.PodLogOpt
 		request.Param("previous", "true")
 	}
 	if o.TailLines != nil {
-		request.Param("tailLines", decimal(*o.TailLines))
+		request.Param("tailLines", strconv.FormatInt(*o.TailLines, 10))
 	}
 	if o.SinceTime != nil {
 		request.Param("sinceTime", o.SinceTime.UTC().Format(time.RFC3339))
@@ -223,7 +225,7 @@ func (r *reader) start(ctx context.Context, pod *corev1.Pod, isNew bool) {
 		o.TailLines = &tail
 	}
 	if !r.options.Since.IsZero() {
-		o.SinceTime = &metaTime{Time: r.options.Since}
+		o.SinceTime = &metav1.Time{Time: r.options.Since}
 	}
 	r.group.Go(func() {
 		err := r.read(ctx, pod, o)

@@ -2,6 +2,7 @@ package kubernetes_test
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,9 +78,7 @@ func TestObjects_AreThoseOfSkipper(t *testing.T) {
 			for key, value := range c.own {
 				r.Deployment[prefix+key] = value
 			}
-			for key, value := range c.properties {
-				r.Properties[key] = value
-			}
+			maps.Copy(r.Properties, c.properties)
 			if c.change != nil {
 				c.change(&r)
 			}

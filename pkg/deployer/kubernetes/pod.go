@@ -1,9 +1,9 @@
 package kubernetes
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,9 +22,10 @@ const (
 
 // template is the pod of an application (deployers.md 4.4). credentials are those of its probes.
 func (s *settings) template(id string, r deployer.Request, image, credentials string) corev1.PodTemplateSpec {
+	s.checkRestartPolicy()
 	port := s.port(r)
 	args, env := s.told(r)
-	probes := s.probes(r, port, credentials)
+	probes := s.probes(port, credentials)
 	c := corev1.Container{
 		Name: id, Image: image, ImagePullPolicy: s.pullPolicy(), Command: words(s.text("container-command")), Args: args,
 		Env: env, EnvFrom: s.envFrom(), Resources: s.resources(r), VolumeMounts: s.mounts(), Lifecycle: s.lifecycle(),
@@ -42,7 +43,7 @@ func (s *settings) template(id string, r deployer.Request, image, credentials st
 	c.SecurityContext = own
 	spec := corev1.PodSpec{
 		Containers: append([]corev1.Container{c}, s.additional()...), InitContainers: s.initContainers(),
-		HostNetwork: hostNetwork, RestartPolicy: s.restartPolicy(), ServiceAccountName: s.text("deployment-service-account-name"),
+		HostNetwork: hostNetwork, RestartPolicy: corev1.RestartPolicyAlways, ServiceAccountName: s.text("deployment-service-account-name"),
 		NodeSelector: s.nodeSelector(), Tolerations: s.tolerations(), Affinity: s.affinity(),
 		SecurityContext: s.podSecurity(), ImagePullSecrets: s.pullSecrets(),
 		TerminationGracePeriodSeconds: s.number("termination-grace-period-seconds"),
@@ -114,16 +115,11 @@ func (s *settings) pullPolicy() corev1.PullPolicy {
 	return corev1.PullIfNotPresent
 }
 
-func (s *settings) restartPolicy() corev1.RestartPolicy {
-	switch text := s.text("restart-policy"); canonical(text) {
-	case "", "always":
-		return corev1.RestartPolicyAlways
-	case "never", "onfailure":
+// checkRestartPolicy refuses what Kubernetes does not take for an application that keeps running.
+func (s *settings) checkRestartPolicy() {
+	if text := s.text("restart-policy"); text != "" && canonical(text) != "always" {
 		s.problem("%srestart-policy must be Always for an application that keeps running, found %q", prefix, text)
-	default:
-		s.problem("%srestart-policy must be Always, found %q", prefix, text)
 	}
-	return corev1.RestartPolicyAlways
 }
 
 func (s *settings) pullSecrets() []corev1.LocalObjectReference {
@@ -370,5 +366,5 @@ func (s *settings) deploymentLabels() map[string]string {
 	return out
 }
 
-// count is how many instances are wanted.
-func count(r deployer.Request) int32 { return int32(min(cmp.Or(r.Count, 0), 1<<30)) }
+// count is a number of instances as Kubernetes takes it.
+func count(n int) int32 { return int32(max(0, min(n, math.MaxInt32))) } //nolint:gosec // it is in bounds

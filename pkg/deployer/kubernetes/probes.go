@@ -7,8 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-
-	"github.com/skiff-project/skiff/pkg/deployer"
 )
 
 // probeKind is startup, readiness or liveness, with the defaults of Skipper by probe type (deployers.md 4.5); a zero is
@@ -33,7 +31,7 @@ var (
 )
 
 // probes are the three of an application; credentials is what its HTTP probes say of themselves, or empty.
-func (s *settings) probes(r deployer.Request, port int32, credentials string) [3]*corev1.Probe {
+func (s *settings) probes(port int32, credentials string) [3]*corev1.Probe {
 	var out [3]*corev1.Probe
 	for i, k := range []probeKind{startup, readiness, liveness} {
 		switch kind := strings.ToUpper(s.text("probe-type")); kind {
@@ -42,7 +40,7 @@ func (s *settings) probes(r deployer.Request, port int32, credentials string) [3
 		case "COMMAND":
 			out[i] = s.commandProbe(k)
 		case "", "HTTP":
-			out[i] = s.httpProbe(k, r, port, credentials)
+			out[i] = s.httpProbe(k, port, credentials)
 		default:
 			s.problem("%sprobe-type must be HTTP, TCP or COMMAND, found %q", prefix, kind)
 		}
@@ -87,7 +85,7 @@ func (s *settings) probe(k probeKind, kind string, t probeTimes, handler corev1.
 	}
 }
 
-func (s *settings) httpProbe(k probeKind, r deployer.Request, port int32, credentials string) *corev1.Probe {
+func (s *settings) httpProbe(k probeKind, port int32, credentials string) *corev1.Probe {
 	action := &corev1.HTTPGetAction{
 		Path: s.probePath(k), Port: intstr.FromInt32(s.probeNumber(k, "http", "port", port)), Scheme: corev1.URISchemeHTTP,
 	}

@@ -221,6 +221,7 @@ func (d *Deployer) judge(pod *corev1.Pod, status *corev1.ContainerStatus) (skipp
 		return skipper.StateFailed, cmp.Or(ending(terminated(status)), oneLine(pod.Status.Reason+" "+pod.Status.Message))
 	case corev1.PodSucceeded:
 		return skipper.StateUndeployed, "it ended by itself"
+	case corev1.PodPending, corev1.PodRunning, corev1.PodUnknown: // its container tells more
 	}
 	if waits := pulling(pod, status); waits != "" {
 		if d.Clock().Sub(pod.CreationTimestamp.Time) > maxPulling || strings.HasPrefix(waits, "InvalidImageName") ||

@@ -151,13 +151,13 @@ func (v *view) close() {
 }
 
 // scaled notes a count that was asked for: the watch tells it a moment later.
-func (d *Deployer) scaled(id string, count int) {
+func (d *Deployer) scaled(id string, wanted int32) {
 	d.mu.Lock()
 	v := d.view
 	d.mu.Unlock()
 	if v != nil {
 		v.mu.Lock()
-		v.counts[id] = int32(min(count, 1<<30))
+		v.counts[id] = wanted
 		v.mu.Unlock()
 	}
 }

@@ -61,7 +61,7 @@ func (d *Deployer) build(r deployer.Request, credentials string) (objects, error
 		return objects{}, fmt.Errorf("encode the service of %s: %w", id, err)
 	}
 	meta.Annotations[annotationService] = string(wanted)
-	replicas := count(r)
+	replicas := count(r.Count)
 	if r.Indexed {
 		out.statefulSet = s.statefulSet(id, meta, labels, template, replicas)
 	} else {

@@ -188,9 +188,16 @@ func freePorts(n int) ([]int, error) {
 			return nil, err
 		}
 		defer func() { _ = l.Close() }() // all at the end, so that they differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, portOf(l))
 	}
 	return ports, nil
+}
+
+func portOf(l net.Listener) int {
+	if address, ok := l.Addr().(*net.TCPAddr); ok {
+		return address.Port
+	}
+	return 0
 }
 
 // up brings the parts up one after the other.

@@ -65,7 +65,7 @@ func newNode(ctx context.Context, client kubernetes.Interface) (*node, error) {
 	n := &node{client: client, cancel: cancel}
 	n.server = &http.Server{Handler: http.HandlerFunc(n.logs), ReadHeaderTimeout: time.Minute}
 	n.done.Go(func() { _ = n.server.Serve(l) })
-	if err := n.register(ctx, l.Addr().(*net.TCPAddr).Port); err != nil {
+	if err := n.register(ctx, portOf(l)); err != nil {
 		n.close()
 		return nil, err
 	}
@@ -243,7 +243,7 @@ func (n *node) logs(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("timestamps") == "true" {
 			line = pod.Status.StartTime.UTC().Format(time.RFC3339Nano) + " " + line
 		}
-		fmt.Fprintln(w, line)
+		_, _ = fmt.Fprintln(w, line) // whoever hung up does not read it
 	}
 	if r.URL.Query().Get("follow") == "true" {
 		if f, ok := w.(http.Flusher); ok {
