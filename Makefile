@@ -51,6 +51,7 @@ test: ## run the tests; names what this machine lacks, whose tests are skipped
 		echo 'docker is missing, or we are not root: tests on a Docker engine are skipped (install docker.io and iproute2)'
 	@case ",$$SKIFF_TEST_REQUIRE," in *,maven,*) ;; *) \
 		echo 'tests that download from Maven Central are skipped (SKIFF_TEST_REQUIRE=maven runs them)';; esac
+	@[ -x "$(or $(KUBE_BIN),$(KUBE))" ] || echo 'no control plane of Kubernetes: its tests are skipped (make kube builds one)'
 	go test ./...
 
 race: ## run the tests with the race detector (needs a C compiler)

@@ -36,6 +36,7 @@ func TestLoad_UnderstandsAConfigMapOfDataFlow(t *testing.T) {
 	account.JavaHomePath = map[string]string{"2": "/opt/java11", "3": "/opt/java17"}
 	account.AppAdmin = AppAdmin{User: "admin", Password: "secret"}
 	require.Empty(t, cmp.Diff(map[string]LocalAccount{"default": account}, c.Platform.Local.Accounts))
+	require.Len(t, c.Platform.Kubernetes.Accounts["minikube"], 2)
 	const server = "spring.cloud.skipper.server."
 	require.Equal(t, []string{
 		"these settings do nothing here: what application.yml says for the profile kubernetes, " +
@@ -43,8 +44,6 @@ func TestLoad_UnderstandsAConfigMapOfDataFlow(t *testing.T) {
 			"info.app.name, management.endpoints.web.exposure.include, " +
 			"server.error.include-message, spring.cloud.config.enabled, " +
 			server + "packageRepositories.local.name, " +
-			server + "platform.kubernetes.accounts.minikube.limits.cpu, " +
-			server + "platform.kubernetes.accounts.minikube.limits.memory, " +
 			server + "platform.local.accounts.default.maximumConcurrentTasks, " +
 			"spring.datasource.testOnBorrow, SPRING_CLOUD_CONFIG_ENABLED",
 	}, warnings)

@@ -367,4 +367,4 @@ func (s *settings) deploymentLabels() map[string]string {
 }
 
 // count is a number of instances as Kubernetes takes it.
-func count(n int) int32 { return int32(max(0, min(n, math.MaxInt32))) } //nolint:gosec // it is in bounds
+func count(n int) int32 { return int32(max(0, min(n, math.MaxInt32))) }
