@@ -149,10 +149,17 @@ func (e *Engine) note(ctx context.Context, fault string, err error) string {
 	return err.Error()
 }
 
+// asking bounds a question for work: a database that is gone without a word must not keep the only one who asks.
+func (e *Engine) asking(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, e.config.Lease)
+}
+
 // take leases what is due and walks each in a goroutine of its own; it says whether there may be more.
 func (e *Engine) take(ctx context.Context) (more bool, err error) {
 	now := e.clock()
-	ops, err := e.store.Lease(ctx, e.config.Owner, now, now.Add(e.config.Lease), leaseBatch, e.config.Elsewhere())
+	asking, asked := e.asking(ctx)
+	defer asked()
+	ops, err := e.store.Lease(asking, e.config.Owner, now, now.Add(e.config.Lease), leaseBatch, e.config.Elsewhere())
 	for _, op := range ops {
 		if op.TakenOver {
 			e.config.Disturbed()
@@ -167,7 +174,10 @@ func (e *Engine) take(ctx context.Context) (more bool, err error) {
 func (e *Engine) rest(ctx context.Context, fault bool) {
 	wait := e.config.Poll
 	now := e.clock()
-	if due, ok, err := e.store.NextDue(ctx, now, e.config.Elsewhere()); err == nil && ok && !fault {
+	asking, asked := e.asking(ctx)
+	due, ok, err := e.store.NextDue(asking, now, e.config.Elsewhere())
+	asked()
+	if err == nil && ok && !fault {
 		wait = min(wait, max(due.Sub(now), time.Millisecond))
 	}
 	timer := time.NewTimer(wait)
@@ -362,7 +372,9 @@ func (e *Engine) backoff(attempt int, limit time.Duration) time.Duration {
 // sweep tries to remove what ended operations left behind.
 func (e *Engine) sweep(ctx context.Context) error {
 	now := e.clock()
-	rows, err := e.store.ClaimCompensations(ctx, now, now.Add(e.config.Lease), leaseBatch, e.config.Elsewhere())
+	asking, asked := e.asking(ctx)
+	defer asked()
+	rows, err := e.store.ClaimCompensations(asking, now, now.Add(e.config.Lease), leaseBatch, e.config.Elsewhere())
 	for _, d := range rows {
 		e.walkers.Go(func() { e.compensate(ctx, d) })
 	}

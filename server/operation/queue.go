@@ -25,7 +25,9 @@ func (e *Engine) queue(ctx context.Context) error {
 		return nil
 	}
 	now := e.clock()
-	ops, err := e.store.ClaimQueued(ctx, now, now.Add(e.config.Lease), leaseBatch, e.config.Elsewhere())
+	asking, asked := e.asking(ctx)
+	defer asked()
+	ops, err := e.store.ClaimQueued(asking, now, now.Add(e.config.Lease), leaseBatch, e.config.Elsewhere())
 	for _, op := range ops {
 		e.walkers.Go(func() { e.begin(ctx, op) })
 	}

@@ -26,6 +26,8 @@ func (e *Engine) upkeep(ctx context.Context) error {
 		return nil
 	}
 	now := e.clock()
+	ctx, asked := e.asking(ctx)
+	defer asked()
 	due, err := e.store.UpkeepDue(ctx, now, accounts, leaseBatch)
 	if err != nil {
 		return err

@@ -26,9 +26,6 @@ func (d *Deployer) Undeploy(ctx context.Context, _ deployer.Owner, h deployer.Ha
 	if err != nil {
 		rec = nil // what the tags find has to go all the same
 	}
-	d.mu.Lock()
-	d.view.removed[h.ID] = d.Clock()
-	d.mu.Unlock()
 	began := d.Clock()
 	listed, err := d.list(ctx, idTag(h.ID))
 	if err != nil {
@@ -52,7 +49,14 @@ func (d *Deployer) Undeploy(ctx context.Context, _ deployer.Owner, h deployer.Ha
 		}
 		d.mu.Unlock()
 	}
-	return errors.Join(d.stop(ctx, h.ID, ids), waiting)
+	if err := d.stop(ctx, h.ID, ids); err != nil {
+		return errors.Join(err, waiting)
+	}
+	// Only now: a removal that came to nothing may be taken back, and then the instances are looked after as before.
+	d.mu.Lock()
+	d.view.removed[h.ID] = began
+	d.mu.Unlock()
+	return waiting
 }
 
 // stop asks for the end of deployments, by their ids only. What was asked before is not asked again so soon, and what
