@@ -52,12 +52,21 @@ func (r Ref) String() string {
 	return Redact(r.Location) + ", version " + r.Version
 }
 
+// digest is what may stand after the @ of an image.
+var digest = regexp.MustCompile(`^sha\d+:`)
+
 // Redact takes what may be a credential out of an address: the user before the host, the query, and a fragment that is
 // no digest.
 func Redact(address string) string {
 	scheme := (Ref{Location: address}).Scheme()
-	if scheme == "docker" || scheme == "maven" || scheme == "file" {
-		return address // @ stands before a digest, ? and # in names of files
+	if scheme == "docker" || scheme == "maven" {
+		if i := strings.LastIndex(address, "@"); i >= 0 && !digest.MatchString(address[i+1:]) {
+			return scheme + ":…" + address[i:]
+		}
+		return address
+	}
+	if scheme == "file" {
+		return address // ?, # and @ stand in names of files
 	}
 	before, fragment, hasFragment := strings.Cut(address, "#")
 	before, _, hasQuery := strings.Cut(before, "?")

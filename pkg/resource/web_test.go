@@ -261,6 +261,8 @@ func TestRedact(t *testing.T) {
 		"https://ann:p/w@h/a":              "https://…@h/a",
 		"https://h/a@b":                    "https://h/a@b",
 		"docker:acme/a@sha256:00":          "docker:acme/a@sha256:00",
+		"docker://ann:pw@h/a:1":            "docker:…@h/a:1",
+		"maven://ann:pw@g:a:1.0":           "maven:…@g:a:1.0",
 		"maven://g:a:1.0":                  "maven://g:a:1.0",
 		"file:///opt/what?#1":              "file:///opt/what?#1",
 		"ftp://ann:pw@h/a":                 "ftp://h/a",

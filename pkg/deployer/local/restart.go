@@ -54,7 +54,7 @@ func (d *Deployer) broken(k *known) bool {
 	}
 	for _, i := range k.rec.Instances {
 		switch r := d.runs[i.key()]; {
-		case i.Due > 0 && i.Due <= now && !k.rec.stopped(i.Index), i.idle() && i.Run > 0:
+		case i.Due > 0 && i.Due <= now && !k.rec.stopped(i.Index), i.idle() && i.Run > 0 && !k.rec.stopped(i.Index):
 			return true
 		case i.PID > 0 && i.Exit == nil && r == nil:
 			return true
@@ -104,6 +104,9 @@ const (
 
 func (d *Deployer) repairOne(ctx context.Context, k *known, rec *record, i *instance) error {
 	if i.idle() && i.Run > 0 { // a server was killed before it started it
+		if rec.stopped(i.Index) || ctx.Err() != nil {
+			return nil //nolint:nilerr // it is not to run, or the server ends: the next one goes on
+		}
 		return d.startAgain(ctx, k, rec, i)
 	}
 	unnoted := i.PID > 0 && i.Exit == nil
@@ -237,9 +240,9 @@ func (d *Deployer) clear(ctx context.Context, id string, i instance) error {
 		if err != nil {
 			return err
 		}
+		sessions := sessionsOf(all, d.boot, []instance{i})
 		left := slices.DeleteFunc(all, func(p process) bool {
-			session := i.PID > 0 && i.Boot == d.boot && p.session == i.PID
-			return !session && !(d.ours(p.mark, id) && p.mark.index == i.Index)
+			return !sessions[p.session] && !(d.ours(p.mark, id) && p.mark.index == i.Index)
 		})
 		if len(left) == 0 {
 			return nil

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -67,6 +68,10 @@ func (d *Deployer) stop(ctx context.Context, id string, from int, leaders []inst
 	}
 	key := strings.Join(nonces, " ")
 	deadline := d.graceUntil(key, grace)
+	killed := deadline // since when SIGKILL has been sent at the latest, also by a call that comes long after the grace
+	if now := d.Clock(); now.After(killed) {
+		killed = now
+	}
 	for {
 		left, err := d.members(id, from, leaders)
 		if err != nil {
@@ -77,11 +82,10 @@ func (d *Deployer) stop(ctx context.Context, id string, from int, leaders []inst
 			return nil
 		}
 		force := !d.Clock().Before(deadline)
-		if d.Clock().After(deadline.Add(killTimeout)) {
-			d.forget(key, nil)
+		signal(left, force)
+		if d.Clock().After(killed.Add(killTimeout)) {
 			return deployer.Errorf(deployer.ErrUnavailable, "process %d of %s does not end, though killed", left[0].pid, id)
 		}
-		signal(left, force)
 		if err := d.awaitEnd(ctx, left, deadline, force); err != nil {
 			return deployer.Errorf(deployer.ErrUnavailable, "stop %s: %d processes are still ending: %w", id, len(left), err)
 		}
@@ -121,18 +125,7 @@ func (d *Deployer) members(id string, from int, leaders []instance) ([]process, 
 	if err != nil {
 		return nil, err
 	}
-	known := map[int]instance{}
-	for _, i := range leaders {
-		if i.PID > 0 && i.Boot == d.boot {
-			known[i.PID] = i
-		}
-	}
-	sessions := map[int]bool{}
-	for _, p := range all {
-		if i, ok := known[p.pid]; ok && i.Start == p.start {
-			sessions[p.session] = true
-		}
-	}
+	sessions := sessionsOf(all, d.boot, leaders)
 	var found []process
 	for _, p := range all {
 		if sessions[p.session] || (d.ours(p.mark, id) && p.mark.index >= from) {
@@ -140,6 +133,19 @@ func (d *Deployer) members(id string, from int, leaders []instance) ([]process, 
 		}
 	}
 	return found, nil
+}
+
+// sessionsOf are the sessions that instances began, also those whose first process has ended: what it left behind
+// belongs to it, with or without a mark. Such a number is given to nobody else while a process of the session lives; it
+// is somebody else's when a process of another start has it.
+func sessionsOf(all []process, boot string, leaders []instance) map[int]bool {
+	sessions := map[int]bool{}
+	for _, i := range leaders {
+		if i.PID > 0 && i.Boot == boot {
+			sessions[i.PID] = !slices.ContainsFunc(all, func(p process) bool { return p.pid == i.PID && p.start != i.Start })
+		}
+	}
+	return sessions
 }
 
 func signal(members []process, force bool) {
