@@ -48,10 +48,13 @@ func (d *Deployer) launch(p plan, rec *record, i *instance) error {
 		return err
 	}
 	// Until it is waited for, its entry stays in the process table, even if it has ended by now.
+	i.PID, i.Boot, i.Started = cmd.Process.Pid, d.boot, d.Clock().UnixMilli()
 	if started, ok := live(cmd.Process.Pid); ok {
 		i.Start = started.start
+		if at := startTime(started); !at.IsZero() { // as who finds it by its mark reads it, too
+			i.Started = at.UnixMilli()
+		}
 	}
-	i.PID, i.Boot, i.Started = cmd.Process.Pid, d.boot, d.Clock().UnixMilli()
 	d.attend(p.id, rec, *i, cmd)
 	return nil
 }
