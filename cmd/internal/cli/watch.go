@@ -156,7 +156,7 @@ func (f *follower) look(ctx context.Context) (sight, error) {
 	select {
 	case <-f.answered:
 		if f.err != nil {
-			return sight{}, f.err
+			return sight{}, finalError{f.err} // of the change itself: nobody knows what there would be to wait for
 		}
 		if f.settled() {
 			return sight{}, nil

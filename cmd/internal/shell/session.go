@@ -74,11 +74,14 @@ func (s *session) run(ctx context.Context, line string) error {
 
 // notice keeps what a command tells of the server.
 func (s *session) notice(cmd *cobra.Command, err error) {
-	switch noun, _, _ := strings.Cut(path(cmd), " "); {
-	case noun == "context":
+	client := s.deps.Session.Client
+	switch {
+	case cmd.Flags().Changed("help"):
+		return
+	case path(cmd) == "context use" && err == nil:
 		s.deps.Session.Client, s.label = nil, cli.ContextInUse(s.deps) // the next line opens it
-	case path(cmd) == "skipper config":
-		s.label = host(s.deps.Session.Client.URL())
+	case path(cmd) == "skipper config" && client != nil:
+		s.label = host(client.URL())
 	case !asksServer(cmd):
 		return
 	}

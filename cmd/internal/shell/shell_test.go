@@ -278,6 +278,26 @@ func TestPrompt_TellsTheServerAndWhetherItAnswers(t *testing.T) {
 	require.Equal(t, "127.0.0.1:2", s.label)
 }
 
+func TestContext_OnlyUseChoosesAnotherServer(t *testing.T) {
+	t.Parallel()
+	b := newBench("")
+	contexts := file(t, "current: here", "contexts:", "- name: here", "  url: http://127.0.0.1:2")
+	b.deps.Env = func(name string) string { return map[string]string{"SKIFF_CONTEXTS": contexts}[name] }
+	s := b.session(t)
+	before := s.deps.Session.Client
+	for _, line := range []string{"context list", "context show", "context use --help", "context use nowhere"} {
+		_ = s.run(t.Context(), line)
+		require.Same(t, before, s.deps.Session.Client, line)
+		require.Empty(t, s.label, line)
+	}
+	require.NoError(t, s.run(t.Context(), "context use here"))
+	require.Nil(t, s.deps.Session.Client, "the next line opens it")
+	require.Equal(t, "here", s.label)
+	require.NoError(t, s.run(t.Context(), "skipper config --help"))
+	require.Error(t, s.run(t.Context(), "skipper config --nonsense"))
+	require.Equal(t, "here", s.label)
+}
+
 func TestRed_OnlyForAPersonWhoseTerminalCan(t *testing.T) {
 	t.Parallel()
 	b := newBench("")
