@@ -75,12 +75,17 @@ func shown(t namedTarget, current string) shownTarget {
 // withoutPassword hides the password that a URL may hold.
 func withoutPassword(url string) string {
 	scheme, rest, ok := strings.Cut(url, "://")
+	if ok {
+		scheme += "://"
+	} else {
+		scheme, rest = "", url
+	}
 	at := strings.LastIndex(rest, "@")
-	if !ok || at < 0 {
+	if at < 0 {
 		return url
 	}
 	user, _, _ := strings.Cut(rest[:at], ":")
-	return scheme + "://" + user + ":******" + rest[at:]
+	return scheme + user + ":******" + rest[at:]
 }
 
 // who says as whom a server is asked.

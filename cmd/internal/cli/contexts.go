@@ -94,7 +94,9 @@ func (c *cli) readContexts() (contexts, error) {
 		return all, usagef("%s cannot be read: %s; 'skiff context --help' says what it holds", file,
 			strings.TrimPrefix(strings.ReplaceAll(err.Error(), "Go value", "value"), "json: "))
 	}
-	if slices.ContainsFunc(all.Contexts, func(t namedTarget) bool { return t.Password != "" || t.Token != "" }) {
+	if slices.ContainsFunc(all.Contexts, func(t namedTarget) bool {
+		return t.Password != "" || t.Token != "" || withoutPassword(t.URL) != t.URL
+	}) {
 		return all, private(file)
 	}
 	return all, nil

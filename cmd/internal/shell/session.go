@@ -32,6 +32,7 @@ type session struct {
 	label   string // names the server in the prompt; empty: the usual one
 	lost    bool   // the server gave no answer when it was last asked
 	depth   int    // of scripts that run scripts
+	scripts bool   // the lines are not typed, but named when the shell was started
 	names   *names
 }
 
@@ -57,7 +58,9 @@ func (s *session) run(ctx context.Context, line string) error {
 	if l.quote != 0 {
 		return fmt.Errorf("the quote %c is not closed", l.quote)
 	}
-	root := s.tree(s.deps) //nolint:contextcheck // cobra hands the context to the command it runs
+	d := s.deps
+	d.IsTTY = d.IsTTY && !s.scripts && s.depth == 0 // nobody watches what a script does
+	root := s.tree(d)                               //nolint:contextcheck // cobra hands the context to the command it runs
 	cmd, used := find(root, l.words)
 	if !cmd.Runnable() || used == 0 || cmd.HasSubCommands() && used < len(l.words) && !l.words[used].isOption() {
 		return unknown(root, line, l.words)

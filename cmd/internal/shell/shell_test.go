@@ -3,7 +3,11 @@ package shell
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -170,6 +174,29 @@ func TestRun_AFileFromStandardInputEndsAtAnError(t *testing.T) {
 	require.EqualError(t, Run(t.Context(), b.deps, b.options),
 		"stopped at line 2 of standard input; the lines below it did not run")
 	require.Equal(t, "skiff 1.2.3\n", b.out.String())
+}
+
+// A change that were watched would fail: the answer names no operation.
+func TestScript_DoesNotWatchOnATerminal(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusCreated)
+			_, _ = io.WriteString(w, `{"name": "hello", "version": 3, "info": {"status": {"statusCode": "UNKNOWN"}}}`)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"_links": {"release": {"href": "http://%s/api/release"},
+			"rollback": {"href": "http://%[1]s/api/release/rollback"}}}`, r.Host)
+	}))
+	t.Cleanup(server.Close)
+	path := file(t, "release rollback hello")
+	for name, lines := range map[string][]string{"line": {"release rollback hello"}, "file": {"@" + path}, "script": nil} {
+		b := newBench("script " + path + "\n")
+		b.deps.IsTTY, b.options.Target.URL, b.options.Lines = true, server.URL, lines
+		require.NoError(t, Run(t.Context(), b.deps, b.options), name)
+		require.Equal(t, "hello has been rolled back.  Now at version v3.\n", b.out.String(), name)
+		require.Empty(t, b.err.String(), name)
+	}
 }
 
 func TestScript_GoesOnAfterAnErrorAndStaysWithinBounds(t *testing.T) {
