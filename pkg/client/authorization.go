@@ -9,9 +9,9 @@ import (
 // introduced sends requests with the headers that say who asks. Nothing of it goes to another host than the server's: a
 // redirect leads elsewhere without it.
 type introduced struct {
-	next          *http.Transport
-	agent, host   string
-	authorization func(context.Context) (string, error)
+	next                *http.Transport
+	agent, scheme, host string
+	authorization       func(context.Context) (string, error)
 
 	mu    sync.Mutex
 	value string // of the header, once it was given
@@ -24,7 +24,7 @@ func (t *introduced) RoundTrip(request *http.Request) (*http.Response, error) {
 	if t.agent != "" {
 		request.Header.Set("User-Agent", t.agent)
 	}
-	if t.authorization == nil || request.URL.Host != t.host {
+	if t.authorization == nil || request.URL.Scheme != t.scheme || request.URL.Host != t.host {
 		return t.next.RoundTrip(request)
 	}
 	value, kept, err := t.credentials(ctx, "")

@@ -6,8 +6,12 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -90,6 +94,60 @@ func TestAuthorization_GoesToNoOtherHost(t *testing.T) {
 	_, err := c.About(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, leaked)
+}
+
+// A redirect to the same host and port in clear would show the credentials to everybody.
+func TestAuthorization_GoesNowhereInClear(t *testing.T) {
+	t.Parallel()
+	heard := &listening{}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://"+r.Host+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	heard.Listener, server.Listener = server.Listener, heard
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	c := open(t, client.Options{
+		Address: server.URL, Authorization: func(context.Context) (string, error) { return "Bearer secret", nil },
+		TLS: &tls.Config{InsecureSkipVerify: true},
+	})
+	_, err := c.About(t.Context())
+	require.Error(t, err, "it speaks TLS only")
+	server.Close()
+	require.Contains(t, heard.String(), "GET /")
+	require.NotContains(t, heard.String(), "Bearer secret")
+}
+
+// listening keeps what comes in, as others on the way see it.
+type listening struct {
+	net.Listener
+
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *listening) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return tapped{c, l}, err
+}
+
+func (l *listening) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+type tapped struct {
+	net.Conn
+
+	to *listening
+}
+
+func (c tapped) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.to.mu.Lock()
+	defer c.to.mu.Unlock()
+	c.to.text.Write(b[:n])
+	return n, err
 }
 
 func TestTLS_OnlyWhatIsBelieved(t *testing.T) {

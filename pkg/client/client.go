@@ -72,7 +72,7 @@ func Open(o Options) (*Client, error) {
 	}
 	return &Client{
 		http: &http.Client{Transport: &introduced{
-			next: transport, agent: o.UserAgent, authorization: o.Authorization, host: root.Host,
+			next: transport, agent: o.UserAgent, authorization: o.Authorization, scheme: root.Scheme, host: root.Host,
 		}},
 		root: root, limit: maxAnswer, seen: map[string]hal.Document{},
 	}, nil

@@ -116,6 +116,7 @@ func New(d Deps) *cobra.Command {
 		root.AddCommand(newShell(c))
 	}
 	c.completed(root)
+	root.SetHelpCommand(newHelp())
 	root.SetGlobalNormalizationFunc(kebab)
 	return root
 }
@@ -150,6 +151,34 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	}
 	cmd.AddCommand(verbs...)
 	return cmd
+}
+
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Explain a command", Example: "  skiff help release install", Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, part string) ([]string, cobra.ShellCompDirective) {
+			names := []string{}
+			if of, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
+				for _, verb := range of.Commands() {
+					if verb.IsAvailableCommand() && strings.HasPrefix(verb.Name(), part) {
+						names = append(names, verb.Name()+"\t"+verb.Short)
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return usageError{err}
+			}
+			if err := noSuchCommand(of, rest); err != nil {
+				return err
+			}
+			of.InitDefaultHelpFlag() // else it is not shown
+			return of.Help()
+		},
+	}
 }
 
 // noSuchCommand refuses arguments of a command that only holds others: they are misspelt commands.

@@ -273,6 +273,15 @@ func TestRun(t *testing.T) {
 				running("UPGRADE_START"), operation("failed", "INITIAL", "no space left on the platform"),
 			},
 		}},
+		"upgrade and wait, for what": {args: "release upgrade hello --package-name hello --wait", answers: answers{
+			"POST /api/release/upgrade": {"!201" + release("hello", 2, "1.2.0", unknown)},
+			"GET /api/operations/op-7": {
+				waiting(operation("queued", "QUEUED", ""), "operation op-6 (scale), which is running"),
+				waiting(running("UPGRADE_DEPLOY_TARGET_APPS"), "downloads g:a:jar:1.0: 42.0 of 105.9 MB (39 %)"),
+				waiting(running("UPGRADE_WAIT_TARGET_APPS"), "hello.hello-v2 is deploying"), succeeded,
+			},
+			"GET /api/release/status/hello/2": {info("DEPLOYED", "Upgrade complete", appStatus("hello.hello-v2", "deployed"))},
+		}},
 		"upgrade and wait, too long": {args: "release upgrade hello --package-name hello --wait", answers: answers{
 			"POST /api/release/upgrade": {"!201" + release("hello", 2, "1.2.0", unknown)},
 			"GET /api/operations/op-7":  {running("COMPENSATE")},

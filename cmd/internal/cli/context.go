@@ -25,15 +25,15 @@ Which server is asked, and as whom, is what the line says, else the environment,
   --ca-cert FILE                        SKIFF_CA_CERT
   --client-cert FILE, --client-key FILE SKIFF_CLIENT_CERT, SKIFF_CLIENT_KEY
   --skip-ssl-validation                 SKIFF_SKIP_SSL_VALIDATION
-Another server than that of the context gets none of its credentials. HTTP_PROXY, HTTPS_PROXY and NO_PROXY count. No
-secret can be given on the line, where others would see it: they come from a terminal, from standard input, from files
+Another server than that of the context gets none of its credentials, unless --server and --context stand on one line.
+HTTP_PROXY, HTTPS_PROXY and NO_PROXY count. No secret can be given on the line, where others would see it: they come from a terminal, from standard input, from files
 or from a program that prints the Authorization header.`
 
 // targetFlags are those that every command has. All but the first two are for those who need them: context --help.
 func (c *cli) targetFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.flags.URL, "server", "",
 		"URL of the server, with or without /api (default: the context's, else "+defaultURL+")")
-	flags.StringVar(&c.context, "context", "", "name of the server in 'skiff context list'")
+	flags.StringVar(&c.context, "context", "", "name of the server in 'skiff context list'; a --server beside it gets its credentials")
 	flags.StringVar(&c.flags.Username, "username", "", "user for basic authentication")
 	flags.StringVar(&c.flags.Command, "credentials-provider-command", "", "program that prints the Authorization header")
 	flags.StringVar(&c.flags.CACert, "ca-cert", "", "file of certificates of authorities to believe")
@@ -75,12 +75,17 @@ func shown(t namedTarget, current string) shownTarget {
 // withoutPassword hides the password that a URL may hold.
 func withoutPassword(url string) string {
 	scheme, rest, ok := strings.Cut(url, "://")
+	if ok {
+		scheme += "://"
+	} else {
+		scheme, rest = "", url
+	}
 	at := strings.LastIndex(rest, "@")
-	if !ok || at < 0 {
+	if at < 0 {
 		return url
 	}
 	user, _, _ := strings.Cut(rest[:at], ":")
-	return scheme + "://" + user + ":******" + rest[at:]
+	return scheme + user + ":******" + rest[at:]
 }
 
 // who says as whom a server is asked.

@@ -94,7 +94,9 @@ func (c *cli) readContexts() (contexts, error) {
 		return all, usagef("%s cannot be read: %s; 'skiff context --help' says what it holds", file,
 			strings.TrimPrefix(strings.ReplaceAll(err.Error(), "Go value", "value"), "json: "))
 	}
-	if slices.ContainsFunc(all.Contexts, func(t namedTarget) bool { return t.Password != "" || t.Token != "" }) {
+	if slices.ContainsFunc(all.Contexts, func(t namedTarget) bool {
+		return t.Password != "" || t.Token != "" || withoutPassword(t.URL) != t.URL
+	}) {
 		return all, private(file)
 	}
 	return all, nil
@@ -157,7 +159,8 @@ func (all contexts) with(t namedTarget) contexts {
 func (c *cli) target() (Target, error) {
 	all, err := c.readContexts()
 	named := orElse(c.context, orElse(c.Env(envContext), all.Current))
-	foreign := c.context == "" && c.Env(envContext) == "" && (c.flags.URL != "" || c.Env(envURL) != "")
+	given := orElse(c.flags.URL, c.Env(envURL))
+	foreign := c.context == "" && c.Env(envContext) == "" && given != ""
 	var t Target
 	if err != nil && !foreign {
 		return t, err
@@ -166,6 +169,9 @@ func (c *cli) target() (Target, error) {
 		if t, err = all.find(named); err != nil {
 			return t, err
 		}
+	}
+	if c.context == "" && given != "" && rootOf(given) != rootOf(orElse(t.URL, defaultURL)) {
+		t = Target{}
 	}
 	env := c.environment()
 	if c.context == "" || t.URL == "" {
@@ -186,6 +192,11 @@ func (c *cli) target() (Target, error) {
 		t = t.as(Target{Username: c.flags.Username, Password: c.Env(envPassword)})
 	}
 	return t, nil
+}
+
+// rootOf writes the URLs of a server in one way.
+func rootOf(url string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimRight(url, "/"), "/api"), "/")
 }
 
 // environment is what the variables say.

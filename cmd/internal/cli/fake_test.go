@@ -171,8 +171,13 @@ func operation(outcome, state, message string) string {
 		failed = fmt.Sprintf(`{"code": "timeout", "message": %q}`, message)
 	}
 	return fmt.Sprintf(`{"id": "op-7", "kind": "upgrade", "releaseName": "hello", "sourceVersion": 1, "targetVersion": 2,
-		"state": %q, "outcome": %q, "plan": {"account": "default", "timeout": 60000}, "error": %s,
+		"state": %q, "outcome": %q, "plan": {"account": "default", "timeout": 60000}, "error": %s, "steps": [],
 		"_links": {"events": {"href": "{{base}}/api/operations/op-7/events"}}}`, state, outcome, failed)
+}
+
+// waiting has an operation tell what it waits for.
+func waiting(operation, what string) string {
+	return strings.Replace(operation, `"steps"`, fmt.Sprintf(`"waitsFor": %q, "steps"`, what), 1)
 }
 
 func refused(status int, class, message, more string) string {

@@ -194,7 +194,11 @@ func newPackageDelete(c *cli) *cobra.Command {
 		Example: "  skiff package delete hello",
 		Args:    needing(positional("package-name"), "package-name"),
 		RunE: c.asking(func(ctx context.Context, s *client.Client, _ []string) error {
-			if err := s.DeletePackage(ctx, name); err != nil {
+			err := s.DeletePackage(ctx, name)
+			if c.Style != nil && skipper.CodeOf(err) == skipper.CodePackageDelete {
+				return c.say("%s\n", err) // the Skipper shell's answer
+			}
+			if err != nil {
 				return err
 			}
 			gone := struct {

@@ -105,8 +105,11 @@ func (c *cli) declaration(file string, over valueFlags) (declared, error) {
 
 func (c *cli) overlaid(d declared, over valueFlags) (declared, error) {
 	text, err := c.merged(over)
-	if err != nil || text == "" {
-		return d, err
+	if err != nil {
+		return d, usagef("%w", err) // as for --file
+	}
+	if text == "" {
+		return d, nil
 	}
 	values, err := yamlx.ParseMap(text)
 	if err == nil {

@@ -42,6 +42,16 @@ contexts:
 			args: "--server http://line --context one",
 			want: Target{URL: "http://line", Username: "ann", Password: "a", CACert: "one.pem"},
 		},
+		"a context of the environment and another URL of the line": {
+			args: "--server http://line", env: "SKIFF_CONTEXT=one", want: Target{URL: "http://line"},
+		},
+		"a context and another URL of the environment": {
+			env: "SKIFF_CONTEXT=one SKIFF_URL=http://env", want: Target{URL: "http://env"},
+		},
+		"a context of the environment and its own URL": {
+			args: "--server http://one/api", env: "SKIFF_CONTEXT=one",
+			want: Target{URL: "http://one/api", Username: "ann", Password: "a", CACert: "one.pem"},
+		},
 		"a token of the environment": {
 			env: "SKIFF_TOKEN=t", want: Target{URL: "http://one", Token: "t", CACert: "one.pem"},
 		},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -41,6 +42,9 @@ type watch struct {
 	cancel func(context.Context) error          // ends what is waited for; nil: that is not possible
 }
 
+// finalError is an error of a look that another look cannot mend.
+type finalError struct{ error }
+
 // wait looks again and again until all is done, and tells each change of what is still to come. A server that is
 // restarted meanwhile is waited for: it goes on where it was.
 func (c *cli) wait(ctx context.Context, w watch) error {
@@ -51,7 +55,9 @@ func (c *cli) wait(ctx context.Context, w watch) error {
 	defer release()
 	for {
 		seen, err := w.look(ctx)
-		if skipper.CodeOf(err) == skipper.CodeUnavailable && ctx.Err() == nil {
+		if final, ok := errors.AsType[finalError](err); ok {
+			err = final.error
+		} else if skipper.CodeOf(err) == skipper.CodeUnavailable && ctx.Err() == nil {
 			seen, err = sight{pending: "the server gives no answer"}, nil
 		}
 		if start.IsZero() && seen.pending != unseen {

@@ -156,7 +156,7 @@ func (f *follower) look(ctx context.Context) (sight, error) {
 	select {
 	case <-f.answered:
 		if f.err != nil {
-			return sight{}, f.err
+			return sight{}, finalError{f.err} // of the change itself: nobody knows what there would be to wait for
 		}
 		if f.settled() {
 			return sight{}, nil
@@ -206,12 +206,16 @@ func (f *follower) find(ctx context.Context) bool {
 }
 
 func (f *follower) at(ctx context.Context, operation string) (sight, error) {
-	now, err := f.s.Operation(ctx, operation)
+	now, err := f.s.OperationDetail(ctx, operation)
 	if err != nil {
 		return sight{}, err
 	}
-	f.operation = now
-	return seeOperation(ctx, f.s, now, operation)
+	f.operation = now.Operation
+	seen, err := seeOperation(ctx, f.s, now.Operation, operation)
+	if now.WaitsFor != "" && seen.pending != "" && !checksHealth(now.State) {
+		seen.pending += ": " + now.WaitsFor
+	}
+	return seen, err
 }
 
 // seeOperation sees what an operation, known by its URL or id, does; an end other than success is an error.
@@ -234,6 +238,11 @@ func seeOperation(ctx context.Context, s *client.Client, o skipper.Operation, ca
 		cause = strings.TrimSuffix(cause, ".") + "; last seen: " + seen
 	}
 	return sight{}, because(ended(string(o.Kind)+" of "+o.ReleaseName, o, cause), o)
+}
+
+// checksHealth says that the applications tell what an operation waits for in a state.
+func checksHealth(state skipper.State) bool {
+	return slices.Contains([]skipper.State{skipper.StateInstallWait, skipper.StateUpgradeWait, skipper.StateUpgradeCheck}, state)
 }
 
 func allDeployed(apps []appSight) bool {

@@ -126,7 +126,8 @@ func (h *history) add(line string) (string, error) {
 var (
 	secretName = regexp.MustCompile(`(?i)(pass(word|wd|phrase)?|secret|token|credential|api[-_.]?key|private[-_.]?key|` +
 		`access[-_.]?key|authorization)(s|value|hash)?[0-9]*$`)
-	secretInURL = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s"']+@`)
+	secretInURL     = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s"']+@`)
+	secretInAddress = regexp.MustCompile(`^((?:--[a-zA-Z-]+=)?)[^/@\s"'=]+@`) // a URL without its scheme
 )
 
 const masked = "***"
@@ -135,10 +136,13 @@ const masked = "***"
 // URLs. A line without any stays as it was written.
 func withoutSecrets(line string) string {
 	l := lex(line)
-	changed, out := false, []string{}
+	unnamed, changed, out := unnamedSecrets(l.words), false, []string{}
 	for i, w := range l.words {
 		hidden := secretInURL.ReplaceAllString(withoutPairs(w.text), "${1}"+masked+"@")
-		if i > 0 && l.words[i-1].isOption() && secretName.MatchString(l.words[i-1].text) && !w.isOption() {
+		if choosesServer(l.words) {
+			hidden = secretInAddress.ReplaceAllString(hidden, "${1}"+masked+"@")
+		}
+		if unnamed[i] || i > 0 && l.words[i-1].isOption() && secretName.MatchString(l.words[i-1].text) && !w.isOption() {
 			hidden = masked
 		}
 		changed = changed || hidden != w.text
@@ -152,6 +156,45 @@ func withoutSecrets(line string) string {
 		return line
 	}
 	return strings.Join(out, " ")
+}
+
+// choosesServer tells whether a line has the address of a server.
+func choosesServer(words []word) bool {
+	return begins(words, "skipper", "config") || begins(words, "context", "add")
+}
+
+func begins(words []word, noun, verb string) bool {
+	return len(words) > 1 && words[0].text == noun && words[1].text == verb
+}
+
+// unnamedSecrets gives the places of the words of `skipper config URL USER PASSWORD` behind URL and USER.
+func unnamedSecrets(words []word) map[int]bool {
+	found := map[int]bool{}
+	if !begins(words, "skipper", "config") {
+		return found
+	}
+	known, option := 2, ""
+	for i, w := range words[2:] {
+		name, _, whole := strings.Cut(w.text, "=")
+		isTruth := w.text == "true" || w.text == "false"
+		switch {
+		case w.isOption():
+			if name == "--uri" || name == "--username" {
+				known--
+			}
+			if option = strings.ReplaceAll(strings.ToLower(name), "-", ""); whole {
+				option = ""
+			}
+			continue
+		case option != "" && (option != "skipsslvalidation" || isTruth): // its value
+		case known > 0:
+			known--
+		default:
+			found[i+2] = true
+		}
+		option = ""
+	}
+	return found
 }
 
 // withoutPairs hides the values of secrets in key=value,key=value.

@@ -19,6 +19,13 @@ func TestWithoutSecrets(t *testing.T) {
 		{`package install web --properties a.level=1,db.password=p,q,b.user=me`, `package install web --properties a.level=1,db.password=***,***,b.user=me`},
 		{`package install web --properties "app.apiKey = s3cr3t"`, `package install web --properties "app.apiKey =***"`},
 		{`skipper config --uri http://joe:secret@skipper.example/api`, `skipper config --uri http://***@skipper.example/api`},
+		{`skipper config joe:secret@skipper.example/api`, `skipper config ***@skipper.example/api`},
+		{`skipper config --uri=joe:secret@skipper.example`, `skipper config --uri=***@skipper.example`},
+		{`context add prod joe:secret@skipper.example`, `context add prod ***@skipper.example`},
+		{`skipper config http://x joe "let me in"`, `skipper config http://x joe ***`},
+		{`skipper config --username joe http://x geheim`, `skipper config --username joe http://x ***`},
+		{`skipper config --skipSslValidation http://x joe geheim`, `skipper config --skipSslValidation http://x joe ***`},
+		{`skipper config http://x joe`, `skipper config http://x joe`},
 		{`release list "two  blanks"`, `release list "two  blanks"`},
 		{`release upgrade a --set spec.token=1 --set spec.count=2`, `release upgrade a --set spec.token=*** --set spec.count=2`},
 	}

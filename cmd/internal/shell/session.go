@@ -32,6 +32,7 @@ type session struct {
 	label   string // names the server in the prompt; empty: the usual one
 	lost    bool   // the server gave no answer when it was last asked
 	depth   int    // of scripts that run scripts
+	scripts bool   // the lines are not typed, but named when the shell was started
 	names   *names
 }
 
@@ -57,7 +58,9 @@ func (s *session) run(ctx context.Context, line string) error {
 	if l.quote != 0 {
 		return fmt.Errorf("the quote %c is not closed", l.quote)
 	}
-	root := s.tree(s.deps) //nolint:contextcheck // cobra hands the context to the command it runs
+	d := s.deps
+	d.IsTTY = d.IsTTY && !s.scripts && s.depth == 0 // nobody watches what a script does
+	root := s.tree(d)                               //nolint:contextcheck // cobra hands the context to the command it runs
 	cmd, used := find(root, l.words)
 	if !cmd.Runnable() || used == 0 || cmd.HasSubCommands() && used < len(l.words) && !l.words[used].isOption() {
 		return unknown(root, line, l.words)
@@ -74,11 +77,14 @@ func (s *session) run(ctx context.Context, line string) error {
 
 // notice keeps what a command tells of the server.
 func (s *session) notice(cmd *cobra.Command, err error) {
-	switch noun, _, _ := strings.Cut(path(cmd), " "); {
-	case noun == "context":
+	client := s.deps.Session.Client
+	switch {
+	case cmd.Flags().Changed("help"):
+		return
+	case path(cmd) == "context use" && err == nil:
 		s.deps.Session.Client, s.label = nil, cli.ContextInUse(s.deps) // the next line opens it
-	case path(cmd) == "skipper config":
-		s.label = host(s.deps.Session.Client.URL())
+	case path(cmd) == "skipper config" && client != nil:
+		s.label = host(client.URL())
 	case !asksServer(cmd):
 		return
 	}

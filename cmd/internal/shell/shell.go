@@ -41,6 +41,7 @@ func Run(ctx context.Context, d cli.Deps, o cli.ShellOptions) error {
 		s.deps.In = patient{in, ctx.Done()}
 	}
 	if len(o.Lines) > 0 {
+		s.scripts = true
 		return s.runAll(ctx, o.Lines)
 	}
 	return s.runPiped(ctx, s.deps.In)

@@ -3,7 +3,11 @@ package shell
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,6 +176,29 @@ func TestRun_AFileFromStandardInputEndsAtAnError(t *testing.T) {
 	require.Equal(t, "skiff 1.2.3\n", b.out.String())
 }
 
+// A change that were watched would fail: the answer names no operation.
+func TestScript_DoesNotWatchOnATerminal(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusCreated)
+			_, _ = io.WriteString(w, `{"name": "hello", "version": 3, "info": {"status": {"statusCode": "UNKNOWN"}}}`)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"_links": {"release": {"href": "http://%s/api/release"},
+			"rollback": {"href": "http://%[1]s/api/release/rollback"}}}`, r.Host)
+	}))
+	t.Cleanup(server.Close)
+	path := file(t, "release rollback hello")
+	for name, lines := range map[string][]string{"line": {"release rollback hello"}, "file": {"@" + path}, "script": nil} {
+		b := newBench("script " + path + "\n")
+		b.deps.IsTTY, b.options.Target.URL, b.options.Lines = true, server.URL, lines
+		require.NoError(t, Run(t.Context(), b.deps, b.options), name)
+		require.Equal(t, "hello has been rolled back.  Now at version v3.\n", b.out.String(), name)
+		require.Empty(t, b.err.String(), name)
+	}
+}
+
 func TestScript_GoesOnAfterAnErrorAndStaysWithinBounds(t *testing.T) {
 	t.Parallel()
 	path := file(t, "version", "nonsense", "version")
@@ -276,6 +303,26 @@ func TestPrompt_TellsTheServerAndWhetherItAnswers(t *testing.T) {
 	require.Error(t, s.run(t.Context(), "skipper config --uri http://127.0.0.1:2/api"))
 	require.Equal(t, "server-unknown:>", s.prompt())
 	require.Equal(t, "127.0.0.1:2", s.label)
+}
+
+func TestContext_OnlyUseChoosesAnotherServer(t *testing.T) {
+	t.Parallel()
+	b := newBench("")
+	contexts := file(t, "current: here", "contexts:", "- name: here", "  url: http://127.0.0.1:2")
+	b.deps.Env = func(name string) string { return map[string]string{"SKIFF_CONTEXTS": contexts}[name] }
+	s := b.session(t)
+	before := s.deps.Session.Client
+	for _, line := range []string{"context list", "context show", "context use --help", "context use nowhere"} {
+		_ = s.run(t.Context(), line)
+		require.Same(t, before, s.deps.Session.Client, line)
+		require.Empty(t, s.label, line)
+	}
+	require.NoError(t, s.run(t.Context(), "context use here"))
+	require.Nil(t, s.deps.Session.Client, "the next line opens it")
+	require.Equal(t, "here", s.label)
+	require.NoError(t, s.run(t.Context(), "skipper config --help"))
+	require.Error(t, s.run(t.Context(), "skipper config --nonsense"))
+	require.Equal(t, "here", s.label)
 }
 
 func TestRed_OnlyForAPersonWhoseTerminalCan(t *testing.T) {
