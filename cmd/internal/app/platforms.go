@@ -74,7 +74,7 @@ func accounts(c config.Config, installation string, ports local.Ports, guard *ho
 	for _, name := range slices.Sorted(maps.Keys(c.Platform.Kubernetes.Accounts)) {
 		d, err := kubernetes.New(kubernetes.Config{
 			Account: name, Installation: installation, Properties: c.Platform.Kubernetes.Accounts[name],
-			Environ: o.Environ, Clock: o.Clock, Logger: log,
+			Environ: o.Environ, Clock: o.Clock,
 		})
 		if err != nil {
 			return nil, skipper.Errorf(skipper.CodeInvalid, "platform.kubernetes.accounts.%s: %w", name, err)

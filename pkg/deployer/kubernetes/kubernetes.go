@@ -6,13 +6,12 @@
 // What is ours carries an annotation that says whose it is (mark.go). A Deployment is created, never overwritten: an
 // object of the same name that is not ours is a conflict. Status comes from watches and costs no call (watch.go).
 //
-//	d, err := kubernetes.New(kubernetes.Config{Account: "prod", Installation: id, Properties: …, Clock: …, Logger: log})
+//	d, err := kubernetes.New(kubernetes.Config{Account: "prod", Installation: id, Properties: …, Clock: …})
 package kubernetes
 
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
@@ -33,7 +32,6 @@ type Config struct {
 	Properties map[string]string
 	Environ    []string // as os.Environ gives it: KUBECONFIG and KUBERNETES_NAMESPACE
 	Clock      func() time.Time
-	Logger     *slog.Logger
 	// Wrap stands between the deployer and the API server; nil: nothing does.
 	Wrap func(http.RoundTripper) http.RoundTripper
 }

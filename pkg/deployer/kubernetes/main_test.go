@@ -1,7 +1,6 @@
 package kubernetes_test
 
 import (
-	"log/slog"
 	"maps"
 	"net/http"
 	"testing"
@@ -32,7 +31,7 @@ func account(t *testing.T, properties map[string]string, wrap func(http.RoundTri
 	t.Helper()
 	d, err := kubernetes.New(kubernetes.Config{
 		Account: "test", Installation: "installation-1", Properties: properties, Environ: []string{"HOME=/nowhere"},
-		Clock: time.Now, Logger: slog.New(slog.DiscardHandler), Wrap: wrap,
+		Clock: time.Now, Wrap: wrap,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close(t.Context())) })

@@ -290,16 +290,13 @@ func (d *Mixed) Logs(ctx context.Context, h deployer.Handle, limit int64) (strin
 	return text, err
 }
 
-// ReadLogs gives lines of containers one by one. ErrUnsupported for processes, whose log is read whole.
+// ReadLogs gives the lines of containers or of processes.
 func (d *Mixed) ReadLogs(ctx context.Context, h deployer.Handle, o deployer.LogOptions, emit func(deployer.LogLine) error,
 ) error {
 	if docker.Owns(h) {
 		return d.engine.ReadLogs(ctx, h, o, emit)
 	}
-	if reader, ok := any(d.Deployer).(deployer.LogReader); ok {
-		return reader.ReadLogs(ctx, h, o, emit)
-	}
-	return deployer.Errorf(deployer.ErrUnsupported, "the log of %s can only be read whole", h.ID)
+	return d.Deployer.ReadLogs(ctx, h, o, emit)
 }
 
 // Instance gives the address of a running instance, and the credentials of app-admin.
